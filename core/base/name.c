@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/base/name.h"
+
+#include <limits.h>
+#include <string.h>
+
+static bool component_is_plain(const char *p, size_t len)
+{
+	if (len == 0 || len > NAME_MAX || p[0] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (p[i] == '/' || (unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+bool name_is_plain(const char *name)
+{
+	return component_is_plain(name, strlen(name));
+}
+
+bool name_is_word(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+~:-";
+
+	return name_is_plain(name) && name[0] != '-' && name[strspn(name, allowed)] == '\0';
+}
+
+bool name_is_path(const char *path)
+{
+	if (strlen(path) >= PATH_MAX)
+		return false;
+	for (;;) {
+		size_t len = strcspn(path, "/");
+
+		if (!component_is_plain(path, len))
+			return false;
+		if (path[len] == '\0')
+			return true;
+		path += len + 1;
+	}
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Which strings from outside may become path components. */
+#include <stdbool.h>
+
+/* One path component: not empty, no '/', no leading '.', no control character, <= 255 bytes. */
+bool name_is_plain(const char *name);
+
+/* A plain name of [A-Za-z0-9._+~:-] only: kernel releases, module names and versions. */
+bool name_is_word(const char *name);
+
+/* Relative path of plain components ("usr/src/zfs-2.1"), no "..", no "//", no leading '/'. */
+bool name_is_path(const char *path);

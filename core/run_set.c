@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From an artefact to the files that are installed, and their place in the DKMS tree. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/fd.h"
+#include "core/base/log.h"
+#include "core/base/name.h"
+#include "core/registry/registry.h"
+#include "core/run.h"
+#include "core/seal/seal.h"
+
+#define MODULE_MAX_BYTES (512u << 20)
+
+void run_set_fini(struct run_set *rs)
+{
+	if (rs->set.sealed_fd >= 0)
+		close(rs->set.sealed_fd);
+	if (rs->built_fd >= 0)
+		close(rs->built_fd);
+	rs->set.sealed_fd = -1;
+	rs->built_fd = -1;
+}
+
+/* ---- where modules go ---- */
+
+/* The value of ID or ID_LIKE holds @word. */
+static bool os_is(const char *os_release, const char *word)
+{
+	for (const char *p = os_release; p != NULL; p = strchr(p, '\n')) {
+		size_t n;
+
+		p += *p == '\n';
+		if (!str_starts(p, "ID=") && !str_starts(p, "ID_LIKE="))
+			continue;
+		n = strcspn(p, "\n");
+		if (memmem(p, n, word, strlen(word)) != NULL)
+			return true;
+	}
+	return false;
+}
+
+const char *run_module_location(const struct run *run)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (fd_read_file_in(run->sys->root_fd, "etc/os-release", 65536, &text, NULL, NULL) < 0)
+		return "updates/dkms";
+	if (os_is(text, "fedora") || os_is(text, "rhel") || os_is(text, "centos"))
+		return "extra";
+	return os_is(text, "suse") ? "updates" : "updates/dkms";
+}
+
+/* ---- signing ---- */
+
+/* Our / is not pid 1's: an image is being built, and its keys are nobody's to make here. */
+static bool is_in_chroot(int root_fd)
+{
+	struct stat here;
+	struct stat init;
+
+	if (fstat(root_fd, &here) < 0 || stat("/proc/1/root", &init) < 0)
+		return false;
+	return here.st_dev != init.st_dev || here.st_ino != init.st_ino;
+}
+
+static bool wants_signature(const struct run *run, const struct kg_headers *headers)
+{
+	const char *when = run->framework.try_sign_modules;
+
+	if (headers->sig_hash == NULL)
+		return false;
+	if (when != NULL && strcmp(when, "false") == 0)
+		return false;
+	if (when != NULL && strcmp(when, "true") == 0)
+		return true;
+	return !is_in_chroot(run->sys->root_fd);
+}
+
+struct signing {
+	int dir_fd;
+	const char *key;
+	const char *cert;
+};
+
+/* Splits an absolute path of framework.conf into an open folder and a name. */
+static int open_configured_key(struct run *run, const char *key, const char *cert,
+			       struct signing *ret, struct kg_err *err)
+{
+	const char *slash = strrchr(key, '/');
+	const char *cert_slash = strrchr(cert, '/');
+	char *dir;
+
+	if (slash == NULL || cert_slash == NULL || strchr(key, '$') != NULL ||
+	    slash - key != cert_slash - cert || strncmp(key, cert, (size_t)(slash - key)) != 0)
+		return kg_fail(err, -KGE_SIGN,
+			       "mok_signing_key and mok_certificate must be plain paths in one "
+			       "folder: %s, %s",
+			       key, cert);
+	dir = arena_strndup(&run->arena, key, (size_t)(slash - key));
+	if (dir == NULL)
+		return kg_fail_errno(err, -ENOMEM, "cannot open the signing key");
+	ret->dir_fd = fd_open_dir_in(run->sys->root_fd, dir, err);
+	ret->key = slash + 1;
+	ret->cert = cert_slash + 1;
+	return ret->dir_fd < 0 ? ret->dir_fd : 0;
+}
+
+/*
+ * The machine's key in the DKMS tree. There is none yet: a gate makes one in its transaction's
+ * folder (arrival moves it), any other command makes it in place.
+ */
+static int open_default_key(struct run *run, struct signing *ret, struct kg_err *err)
+{
+	struct stat st;
+
+	ret->key = "mok.key";
+	ret->cert = "mok.pub";
+	ret->dir_fd = fd_make_dir_in(run->sys->root_fd, run->sys->dkms_tree, 0755, err);
+	if (ret->dir_fd < 0)
+		return ret->dir_fd;
+	if (fstatat(ret->dir_fd, ret->key, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (run->txn != NULL) {
+		close(ret->dir_fd);
+		ret->dir_fd = fd_make_dir_in(run->txn->dir_fd, "key", 0700, err);
+		if (ret->dir_fd < 0)
+			return ret->dir_fd;
+	}
+	return seal_make_key(ret->dir_fd, ret->key, ret->cert, err);
+}
+
+static int open_key(struct run *run, struct signing *ret, struct kg_err *err)
+{
+	const char *key = run->framework.mok_signing_key;
+	const char *cert = run->framework.mok_certificate;
+
+	*ret = (struct signing){ .dir_fd = -1 };
+	if (key != NULL && cert != NULL)
+		return open_configured_key(run, key, cert, ret, err);
+	return open_default_key(run, ret, err);
+}
+
+/* ---- sealing ---- */
+
+struct sealing {
+	struct run *run;
+	const struct kg_headers *headers;
+	bool is_signed;
+	struct signing key;
+	int from_fd; /* store's module/ */
+	int to_fd;   /* K/A's module/ */
+};
+
+static int read_module(const struct sealing *s, const char *name, char **ret_data,
+		       size_t *ret_len, struct kg_err *err)
+{
+	_cleanup_close_ int fd = openat(s->from_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_read_all(fd, MODULE_MAX_BYTES, ret_data, ret_len);
+
+	return r < 0 ? kg_fail_errno(err, r, "cannot read %s", name) : 0;
+}
+
+static int seal_module(const struct sealing *s, const char *dest_name, struct kg_err *err)
+{
+	struct arena *arena = &s->run->arena;
+	_cleanup_free_ char *data = NULL;
+	_cleanup_str_ struct str with_signature = { 0 };
+	_cleanup_str_ struct str packed = { 0 };
+	const char *plain = arena_printf(arena, "%s.ko", dest_name);
+	const char *final = arena_printf(arena, "%s.ko%s", dest_name, s->headers->compression);
+	size_t len = 0;
+	int r;
+
+	if (plain == NULL || final == NULL)
+		return kg_fail_errno(err, -ENOMEM, "cannot seal %s", dest_name);
+	r = read_module(s, plain, &data, &len, err);
+	if (r == 0 && s->is_signed)
+		r = seal_sign(data, len, s->key.dir_fd, s->key.key, s->key.cert,
+			      s->headers->sig_hash, &with_signature, err);
+	else if (r == 0)
+		str_addn(&with_signature, data, len);
+	if (r == 0)
+		r = seal_compress(str_get(&with_signature), with_signature.len,
+				  s->headers->compression, &packed, err);
+	if (r < 0)
+		return r;
+	return fd_replace_at(s->to_fd, final, str_get(&packed), packed.len, 0644, err);
+}
+
+/* The K/A folder but for its modules: the log, and what POST_BUILD left. */
+static int copy_extras(int store_fd, int ka_fd, struct kg_err *err)
+{
+	_cleanup_close_ int extras_fd = fd_try_open_in(store_fd, "ka", O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int log_fd = -1;
+	int r = 0;
+
+	if (extras_fd >= 0)
+		r = fd_copy_tree(extras_fd, ka_fd, FD_COPY_TO_OWNER, 0, 0, err);
+	if (r < 0)
+		return r;
+	log_fd = fd_make_dir_in(ka_fd, "log", 0755, err);
+	if (log_fd < 0)
+		return log_fd;
+	return fd_copy_file_at(store_fd, "make.log", log_fd, "make.log", 0644, err);
+}
+
+static int seal_modules(struct sealing *s, const struct kg_artefact *artefact,
+			struct kg_err *err)
+{
+	for (size_t i = 0; i < artefact->n_modules; i++) {
+		int r;
+
+		if (artefact->modules[i].is_excluded)
+			continue;
+		r = seal_module(s, artefact->modules[i].dest_name, err);
+		if (r < 0)
+			return r;
+	}
+	return fsync(s->to_fd) < 0 ? kg_fail_errno(err, -errno, "cannot sync modules") : 0;
+}
+
+static int seal_into(struct run *run, const struct kg_job *job, int ka_fd, struct kg_err *err)
+{
+	const struct run_release *release = run_find_release(run, job->release);
+	_cleanup_close_ int store_fd =
+		fd_open_dir_in(run->sys->root_fd, job->artefact.dir, err);
+	struct sealing s = { .run = run, .from_fd = -1, .to_fd = -1, .key = { .dir_fd = -1 } };
+	int r;
+
+	if (store_fd < 0)
+		return store_fd;
+	if (release == NULL || release->result < 0)
+		return kg_fail(err, -KGE_NO_HEADERS, "no headers for %s", job->release);
+	r = copy_extras(store_fd, ka_fd, err);
+	if (r < 0)
+		return r;
+	s.headers = &release->headers;
+	s.is_signed = wants_signature(run, s.headers);
+	s.from_fd = fd_open_dir_at(store_fd, "module", err);
+	s.to_fd = fd_make_dir_in(ka_fd, "module", 0755, err);
+	r = s.from_fd < 0 ? s.from_fd : s.to_fd;
+	if (r >= 0 && s.is_signed)
+		r = open_key(run, &s.key, err);
+	if (r >= 0)
+		r = seal_modules(&s, &job->artefact, err);
+	closep(&s.from_fd);
+	closep(&s.to_fd);
+	closep(&s.key.dir_fd);
+	return r < 0 ? r : 0;
+}
+
+int run_seal_job(struct run *run, const struct kg_job *job, int parent_fd, const char *name,
+		 struct run_set *ret_set, struct kg_err *err)
+{
+	_cleanup_close_ int ka_fd = -1;
+	int r = fd_remove_tree_at(parent_fd, name, err);
+
+	if (r < 0)
+		return r;
+	if (mkdirat(parent_fd, name, 0755) < 0)
+		return kg_fail_errno(err, -errno, "cannot make folder %s", name);
+	ka_fd = fd_open_dir_at(parent_fd, name, err);
+	if (ka_fd < 0)
+		return ka_fd;
+	r = seal_into(run, job, ka_fd, err);
+	if (r < 0)
+		return r;
+	return run_open_set(run, job->source, job->release, job->arch, TAKE_FD(ka_fd), ret_set,
+			    err);
+}
+
+/* ---- reading back and registering ---- */
+
+static bool is_module_name(const char *name)
+{
+	return name_is_word(name) && strstr(name, ".ko") != NULL;
+}
+
+static int list_modules(struct run *run, int module_fd, const char *const **ret_files,
+			struct kg_err *err)
+{
+	_cleanup_dir_ DIR *dir = fd_list(module_fd);
+	const char *location = run_module_location(run);
+	const char **files = NULL;
+	size_t n = 0;
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return kg_fail_errno(err, -errno, "cannot list the built modules");
+	while ((entry = fd_list_next(dir)) != NULL) {
+		const char **slot;
+
+		if (!is_module_name(entry->d_name))
+			continue;
+		slot = ARENA_ADD(&run->arena, files, n);
+		if (slot != NULL)
+			*slot = arena_printf(&run->arena, "%s/%s", location, entry->d_name);
+	}
+	(void)ARENA_ADD(&run->arena, files, n); /* the NULL at the end */
+	if (run->arena.failed)
+		return kg_fail_errno(err, -ENOMEM, "cannot list the built modules");
+	*ret_files = files;
+	return 0;
+}
+
+int run_open_set(struct run *run, const struct kg_source *source, const char *release,
+		 const char *arch, int dir_fd, struct run_set *ret_set, struct kg_err *err)
+{
+	struct run_set rs = {
+		.set = { .release = release, .name = source->name, .version = source->version },
+		.source = *source,
+		.arch = arch,
+		.built_fd = dir_fd,
+	};
+	int r;
+
+	rs.set.sealed_fd = fd_open_dir_at(dir_fd, "module", err);
+	r = rs.set.sealed_fd < 0 ? rs.set.sealed_fd :
+				   list_modules(run, rs.set.sealed_fd, &rs.set.files, err);
+	if (r < 0)
+		run_set_fini(&rs);
+	else
+		*ret_set = rs;
+	return r;
+}
+
+static int add_if_missing(struct run *run, const struct kg_source *source, struct kg_err *err)
+{
+	struct kg_source known;
+	int r = reg_find_source(run->sys, source->name, source->version, &run->arena, &known, NULL);
+
+	if (r != -KGE_NOT_ADDED)
+		return r == -KGE_BROKEN ? 0 : r;
+	return reg_add(run->sys, source, err);
+}
+
+int run_register_set(struct run *run, const struct run_set *rs, struct kg_err *err)
+{
+	int r = add_if_missing(run, &rs->source, err);
+
+	if (r == 0)
+		r = reg_put_built(run->sys, &rs->source, rs->set.release, rs->arch, rs->built_fd,
+				  err);
+	if (r == 0)
+		r = reg_set_active(run->sys, &rs->source, rs->set.release, rs->arch, err);
+	return r;
+}
+
+/* ---- scripts of dkms.conf that act on the system ---- */
+
+static int find_script(const struct run *run, const struct kg_source *source, const char *script,
+		       struct arena *arena, const char **ret_path)
+{
+	const char *override = arena_printf(arena, "etc/dkms/%s/%s", source->name, script);
+	const char *own = arena_printf(arena, "%s/%s", source->path, script);
+	struct stat st;
+
+	if (override == NULL || own == NULL)
+		return -ENOMEM;
+	*ret_path = fd_lstat_in(run->sys->root_fd, override, &st) == 0 ? override : own;
+	if (fd_lstat_in(run->sys->root_fd, *ret_path, &st) < 0)
+		return -ENOENT;
+	return S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0 ? 0 : -EACCES;
+}
+
+static void add_words(struct arena *arena, const char *text, const char ***argv, size_t *n)
+{
+	for (text += strspn(text, " \t"); *text != '\0'; text += strspn(text, " \t")) {
+		size_t len = strcspn(text, " \t");
+		const char **slot = ARENA_ADD(arena, *argv, *n);
+
+		if (slot != NULL)
+			*slot = arena_strndup(arena, text, len);
+		text += len;
+	}
+}
+
+static int script_env(const struct run *run, const struct kg_source *source, const char *release,
+		      struct arena *arena, const char *const **ret_env)
+{
+	const struct {
+		const char *name;
+		const char *value;
+	} vars[] = {
+		{ "kernelver", release },
+		{ "arch", run->sys->arch },
+		{ "module", source->name },
+		{ "module_version", source->version },
+		{ "dkms_tree", "/var/lib/dkms" },
+		{ "source_tree", "/usr/src" },
+	};
+	const char **env = NULL;
+	const char **holder;
+	size_t n = 0;
+
+	for (size_t i = 0; spawn_clean_env[i] != NULL; i++) {
+		const char **slot = ARENA_ADD(arena, env, n);
+
+		if (slot != NULL)
+			*slot = spawn_clean_env[i];
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(vars); i++) {
+		const char **slot = ARENA_ADD(arena, env, n);
+
+		if (slot != NULL)
+			*slot = arena_printf(arena, "%s=%s", vars[i].name, vars[i].value ?: "");
+	}
+	holder = ARENA_ADD(arena, env, n);
+	if (holder != NULL)
+		*holder = arena_printf(arena, "KMODGATE_LOCK_HOLDER=%d", getpid());
+	(void)ARENA_ADD(arena, env, n);
+	*ret_env = env;
+	return arena->failed ? -ENOMEM : 0;
+}
+
+int run_script(struct run *run, const struct kg_source *source, const char *command,
+	       const char *release, struct kg_err *err)
+{
+	_cleanup_arena_ struct arena arena = { 0 };
+	_cleanup_close_ int dir_fd = -1;
+	const char **argv = NULL;
+	const char *path = NULL;
+	size_t n = 0;
+	struct kg_spawn how = { .in_fd = -1, .out_fd = 2, .err_fd = 2 };
+	int status = 0;
+	int r;
+
+	if (command == NULL || command[0] == '\0')
+		return 0;
+	add_words(&arena, command, &argv, &n);
+	if (n == 0 || argv[0] == NULL || !name_is_path(argv[0]))
+		return kg_fail(err, -KGE_RECIPE, "%s: not a script of its source: %s",
+			       source->name, command);
+	r = find_script(run, source, argv[0], &arena, &path);
+	if (r < 0) {
+		kg_warning("%s/%s: %s is not there or not executable; it was not run",
+			   source->name, source->version, argv[0]);
+		return 0;
+	}
+	argv[0] = arena_printf(&arena, "/%s", path);
+	(void)ARENA_ADD(&arena, argv, n);
+	dir_fd = fd_open_dir_in(run->sys->root_fd, source->path, err);
+	r = dir_fd < 0 ? dir_fd : script_env(run, source, release, &arena, &how.env);
+	if (r < 0)
+		return kg_fail_errno(err, r, "cannot run %s", command);
+	how.argv = argv;
+	how.dir_fd = dir_fd;
+	r = spawn_run(&how, (int)run->policy.build_timeout_s * 1000, &status, err);
+	if (r == 0 && status != 0)
+		r = kg_fail(err, -KGE_SCRIPT, "%s/%s: %s exited with %d", source->name,
+			    source->version, command, status);
+	return r;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Private to seal/: the signing key and its certificate, read from files. */
+#include <openssl/cms.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "core/base/err.h"
+
+static inline void free_bio(BIO **bio)
+{
+	BIO_free(*bio);
+}
+static inline void free_key(EVP_PKEY **key)
+{
+	EVP_PKEY_free(*key);
+}
+static inline void free_cert(X509 **cert)
+{
+	X509_free(*cert);
+}
+static inline void free_cms(CMS_ContentInfo **cms)
+{
+	CMS_ContentInfo_free(*cms);
+}
+#define _cleanup_bio_ __attribute__((cleanup(free_bio)))
+#define _cleanup_key_ __attribute__((cleanup(free_key)))
+#define _cleanup_cert_ __attribute__((cleanup(free_cert)))
+#define _cleanup_cms_ __attribute__((cleanup(free_cms)))
+
+/* -KGE_SIGN with libcrypto's reason: "@what @name: reason". Empties its error queue. */
+int key_fail(struct kg_err *err, const char *what, const char *name);
+/* PEM; refused when it is a link, or others can read or write it. The caller frees the key. */
+int key_read(int dir_fd, const char *name, EVP_PKEY **ret_key, struct kg_err *err) _must_check_;
+/* DER or PEM. The caller frees the certificate. */
+int key_read_cert(int dir_fd, const char *name, X509 **ret_cert, struct kg_err *err)
+	_must_check_;

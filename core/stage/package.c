@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/stage/package.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/fd.h"
+#include "core/stage/deb.h"
+#include "core/stage/member.h"
+
+enum package_format { PACKAGE_UNKNOWN, PACKAGE_DEB };
+
+struct package {
+	const char *path;
+	const struct stage_limits *limits;
+	int fd;
+	struct feed feed;
+	pthread_t decoder;
+	bool has_decoder;
+	int decode_result; /* the decoder's own until it is joined */
+	struct kg_err decode_err;
+	struct archive *tar;
+};
+
+static enum package_format package_detect(int fd)
+{
+	char magic[8];
+
+	if (pread(fd, magic, sizeof(magic), 0) != sizeof(magic))
+		return PACKAGE_UNKNOWN;
+	return memcmp(magic, "!<arch>\n", 8) == 0 ? PACKAGE_DEB : PACKAGE_UNKNOWN;
+}
+
+static void *package_decode(void *data)
+{
+	struct package *p = data;
+
+	p->decode_result =
+		deb_decode(p->fd, p->path, p->limits, &p->feed, &p->decode_err);
+	return NULL;
+}
+
+/* Signals belong to the thread that undoes things: none is taken here. */
+static int package_start_decoder(struct package *p)
+{
+	sigset_t all;
+	sigset_t saved;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &saved);
+	r = pthread_create(&p->decoder, NULL, package_decode, p);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	p->has_decoder = r == 0;
+	return -r;
+}
+
+static int package_join(struct package *p)
+{
+	if (p->has_decoder) {
+		feed_close(&p->feed);
+		pthread_join(p->decoder, NULL);
+		p->has_decoder = false;
+	}
+	return p->decode_result;
+}
+
+void package_free(struct package *p)
+{
+	if (p == NULL)
+		return;
+	package_join(p);
+	archive_read_free(p->tar);
+	feed_fini(&p->feed);
+	closep(&p->fd);
+	free(p);
+}
+
+static la_ssize_t package_pull(struct archive *a, void *user, const void **ret_data)
+{
+	struct package *p = user;
+
+	(void)a;
+	return (la_ssize_t)feed_get(&p->feed, ret_data);
+}
+
+/* What the decoder met comes first: it explains what the tar reader then misses. */
+static int package_fail(struct package *p, struct kg_err *err)
+{
+	const char *why = archive_error_string(p->tar);
+	char shown[MEMBER_SHOW_SIZE];
+	int r = package_join(p);
+
+	if (r < 0)
+		return kg_fail(err, r, "%s", kg_err_text(&p->decode_err, r));
+	r = archive_errno(p->tar) == ENOMEM ? -ENOMEM : -KGE_FORMAT;
+	return kg_fail(err, r, "%s: data.tar: %s", p->path,
+		       member_show(why != NULL ? why : "unreadable", shown));
+}
+
+static int package_open_file(struct package *p, struct kg_err *err)
+{
+	struct stat st;
+
+	p->fd = open(p->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (p->fd < 0 || fstat(p->fd, &st) < 0)
+		return kg_fail_errno(err, -errno, "cannot open package %s", p->path);
+	if (!S_ISREG(st.st_mode) || package_detect(p->fd) == PACKAGE_UNKNOWN)
+		return kg_fail(err, -KGE_FORMAT, "%s: not a package archive", p->path);
+	(void)posix_fadvise(p->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return 0;
+}
+
+static int package_open_tar(struct package *p, struct kg_err *err)
+{
+	int r = feed_init(&p->feed);
+
+	p->tar = archive_read_new();
+	if (p->tar == NULL)
+		r = -ENOMEM;
+	if (r == 0)
+		r = package_start_decoder(p);
+	if (r < 0)
+		return kg_fail_errno(err, r, "cannot read package %s", p->path);
+	archive_read_support_format_tar(p->tar);
+	archive_read_support_format_empty(p->tar);
+	if (archive_read_open(p->tar, p, NULL, package_pull, NULL) != ARCHIVE_OK)
+		return package_fail(p, err);
+	return 0;
+}
+
+int package_open(const char *path, const struct stage_limits *limits,
+		 struct package **ret_package, struct kg_err *err)
+{
+	struct package *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (p == NULL)
+		return kg_fail_errno(err, -ENOMEM, "cannot read package %s", path);
+	p->path = path;
+	p->limits = limits;
+	p->fd = -1;
+	r = package_open_file(p, err);
+	if (r == 0)
+		r = package_open_tar(p, err);
+	if (r < 0)
+		package_free(p);
+	else
+		*ret_package = p;
+	return r;
+}
+
+int package_next(struct package *p, struct archive_entry **ret_entry, struct kg_err *err)
+{
+	int r = archive_read_next_header(p->tar, ret_entry);
+
+	if (r == ARCHIVE_EOF)
+		return 0;
+	return r == ARCHIVE_OK || r == ARCHIVE_WARN ? 1 : package_fail(p, err);
+}
+
+const char *package_entry_path(struct archive_entry *entry)
+{
+	const char *path = archive_entry_pathname(entry);
+
+	return path != NULL ? path : archive_entry_pathname_utf8(entry);
+}
+
+int package_read(struct package *p, struct package_block *ret_block, struct kg_err *err)
+{
+	la_int64_t offset = 0;
+	int r = archive_read_data_block(p->tar, &ret_block->data, &ret_block->len, &offset);
+
+	ret_block->offset = offset;
+	if (r == ARCHIVE_EOF)
+		return 0;
+	return r == ARCHIVE_OK || r == ARCHIVE_WARN ? 1 : package_fail(p, err);
+}
+
+int package_finish(struct package *p, struct kg_err *err)
+{
+	const void *data;
+	int r;
+
+	while (feed_get(&p->feed, &data) > 0)
+		continue;
+	r = package_join(p);
+	return r == 0 ? 0 : kg_fail(err, r, "%s", kg_err_text(&p->decode_err, r));
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Package archives unpacked into a stage folder, by libarchive, trusting nothing: a member
+ * that would leave the stage, a device, too many entries or bytes is an error, and nothing is
+ * written outside @stage_fd.
+ */
+#include "core/job.h"
+
+struct stage_limits {
+	size_t max_entries;  /* per archive; default 400000 */
+	uint64_t max_bytes;  /* unpacked, per archive; default 4 GiB */
+	uint64_t reserve_bytes; /* stop with -ENOSPC when the file system would fall below */
+};
+
+/* Makes the empty stage's usr/ and the lib, bin, sbin, lib64 -> usr/... links. */
+int stage_prepare(int stage_fd, struct kg_err *err) _must_check_;
+
+/* NULL in @want takes everything; else a member is taken when want(path, data) is true. */
+struct stage_filter {
+	bool (*want)(const char *path, void *data);
+	/* true: nothing wanted can follow this member; stop reading the archive */
+	bool (*is_done)(const char *path, void *data);
+	void *data;
+};
+
+/*
+ * Unpacks one archive (.deb: ar with data.tar.*; later rpm and pacman packages through the same
+ * call). ./lib/... lands in usr/lib when lib is a link. Several archives may be unpacked into
+ * one stage at the same time by threads.
+ */
+int stage_unpack(const char *archive_path, int stage_fd, const struct stage_limits *limits,
+		 const struct stage_filter *filter, struct kg_err *err) _must_check_;
+
+/* All @n archives, as many at a time as there are CPUs; the first failure ends the rest. */
+struct stage_item {
+	const char *path;
+	struct stage_filter filter;
+};
+int stage_unpack_all(const struct stage_item *items, size_t n, int stage_fd,
+		     const struct stage_limits *limits, struct kg_err *err) _must_check_;
+
+/* Member paths (no leading "./") of a package archive. Reads the whole archive. */
+int stage_list(const char *archive_path, const struct stage_limits *limits,
+	       struct strv *ret_paths, struct kg_err *err) _must_check_;

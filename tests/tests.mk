@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Unit tests (cmocka), case scripts, the real package managers, style.
+
+unit_src  := $(wildcard tests/unit/test_*.c)
+unit_bin  := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(unit_src))
+cases     := $(sort $(wildcard tests/cases/*/*.sh))
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
+	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $< $(unit_objs_$*) $(B)/libcore.a \
+		$(pc_libs) -lcmocka
+
+.PHONY: check-unit check-cases check-managers check
+check-unit: $(unit_bin)                  ## unit tests
+	tests/lib/run-list $(B)/unit.count $(unit_bin)
+
+check-cases: programs                    ## case scripts: sandbox, build, stage, fault ... (root)
+	KG_BUILD=$(abspath $(B)) tests/lib/run-list $(B)/cases.count $(cases)
+
+check-managers: programs deb             ## the real apt and dpkg in throw-away roots (root)
+	@mkdir -p $(B)
+	@set -o pipefail; tests/managers/run | tee $(B)/managers.out; status=$$?; \
+		tail -n 1 $(B)/managers.out > $(B)/managers.count; exit $$status
+
+check:                                   ## everything; ends with "N passed, N failed, N skipped"
+	tests/lib/check $(MAKE)
+
+.PHONY: check-layers lint
+check-layers:                            ## arrows between folders point one way
+	tests/lib/check-layers
+
+lint: check-layers                       ## format, static analysis, spelling, lengths
+	tests/lib/lint
