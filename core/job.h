@@ -132,6 +132,7 @@ struct kg_job {
 	enum kg_phase phase;  /* where it failed */
 	struct kg_err err;    /* why it failed or was skipped */
 	struct kg_artefact artefact;
+	const char *const *module_names; /* DEST_MODULE_NAMEs, NULL-terminated; NULL unknown */
 	const char *log;      /* absolute path of its log, NULL none yet */
 	uint64_t build_ms;    /* time inside the module's own commands */
 };

@@ -6,9 +6,11 @@
 #include "core/run.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "core/base/fd.h"
 #include "core/base/lock.h"
@@ -265,16 +267,30 @@ static int make_jobs(struct run *run, struct kg_err *err)
 {
 	for (size_t i = 0; i < run->n_jobs; i++) {
 		run_make_plan_job(run, &run->jobs[i]);
+		kg_debug("%s: %s/%s: %" PRIu64 " ms in its own commands", run->jobs[i].release,
+			 run->jobs[i].source->name, run->jobs[i].source->version,
+			 run->jobs[i].build_ms);
 		if (cancel_signal() != 0)
 			return cancel_check(err);
 	}
 	return 0;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static int decide(struct run *run, struct kg_err *err)
 {
+	const uint64_t start_ms = now_ms();
 	int r = stage_plan(run, &run->txn->plan, err);
 
+	kg_debug("staged %zu archives in %" PRIu64 " ms", run->txn->plan.n_archives,
+		 now_ms() - start_ms);
 	if (r == 0)
 		r = run_jobs_from_plan(run, &run->txn->plan, err);
 	if (r == 0)

@@ -373,6 +373,20 @@ static int consider(struct making *m, bool wants_autoinstall)
 	return 0;
 }
 
+/* The names outlive the recipe: the verdict asks whether a kernel ships them itself. */
+static int keep_names(struct making *m)
+{
+	const char **names =
+		arena_array(&m->run->arena, m->recipe.n_modules + 1, sizeof(*names));
+
+	if (names == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->recipe.n_modules; i++)
+		names[i] = arena_strdup(&m->run->arena, m->recipe.modules[i].dest_name);
+	m->job->module_names = names;
+	return m->run->arena.failed ? -ENOMEM : 0;
+}
+
 static int make_job(struct making *m)
 {
 	struct kg_job *job = m->job;
@@ -385,6 +399,8 @@ static int make_job(struct making *m)
 	if (m->source_fd < 0)
 		return fail(m, KG_PHASE_COPY, m->source_fd);
 	r = run_read_recipe(m->run, job->source, m->source_fd, m->release, &m->recipe, &job->err);
+	if (r == 0)
+		r = keep_names(m);
 	if (r < 0)
 		return fail(m, KG_PHASE_RECIPE, r);
 	r = consider(m, job->wants_autoinstall);

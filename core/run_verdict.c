@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/report/report.h"
 #include "core/run.h"
+#include "core/stage/stage.h"
 
 /* ---- headers that are not in sight ---- */
 
@@ -30,12 +31,54 @@ static void fail_without_headers(struct kg_job *job)
 
 /* ---- verdict ---- */
 
+static bool path_is_module(const char *path, const char *name)
+{
+	const char *base = strrchr(path, '/');
+	const size_t n = strlen(name);
+
+	base = base != NULL ? base + 1 : path;
+	return strncmp(base, name, n) == 0 && str_starts(base + n, ".ko");
+}
+
+static bool archive_ships(const char *archive, const char *const *names)
+{
+	_cleanup_strv_ struct strv paths = { 0 };
+	size_t n_found = 0;
+	size_t n_names = 0;
+
+	if (stage_list(archive, NULL, &paths, NULL) < 0)
+		return false;
+	for (; names[n_names] != NULL; n_names++)
+		for (size_t i = 0; i < paths.n; i++)
+			if (path_is_module(paths.v[i], names[n_names])) {
+				n_found++;
+				break;
+			}
+	return n_names > 0 && n_found == n_names;
+}
+
+/* The coming kernel has all of the job's modules itself. Reads its packages: rarely asked. */
+static bool kernel_ships(const struct run *run, const struct kg_job *job)
+{
+	const struct kg_plan *plan = &run->txn->plan;
+
+	for (size_t i = 0; job->module_names != NULL && i < plan->n_archives; i++) {
+		const struct kg_plan_archive *a = &plan->archives[i];
+
+		if (a->release != NULL && strcmp(a->release, job->release) == 0 &&
+		    a->role != KG_ROLE_HEADERS && archive_ships(a->path, job->module_names))
+			return true;
+	}
+	return false;
+}
+
 /* Works here, excluded for the new kernel: it would be missing after the reboot. */
-static void judge_excluded(struct kg_job *job)
+static void judge_excluded(const struct run *run, struct kg_job *job)
 {
 	char why[256];
 
-	if (job->outcome != KG_OUTCOME_EXCLUDED || !job->works_here || job->kernel == NULL)
+	if (job->outcome != KG_OUTCOME_EXCLUDED || !job->works_here || job->kernel == NULL ||
+	    kernel_ships(run, job))
 		return;
 	snprintf(why, sizeof(why), "%s", kg_err_text(&job->err, -KGE_EXCLUDED));
 	job->outcome = KG_OUTCOME_FAILED;
@@ -63,7 +106,7 @@ void run_make_plan_job(struct run *run, struct kg_job *job)
 		fail_without_headers(job);
 	else
 		run_make_job(run, job);
-	judge_excluded(job);
+	judge_excluded(run, job);
 }
 
 bool run_must_stop(const struct run *run)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which command line this is: `kmodgate VERB`, or `dkms`. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -99,10 +100,11 @@ static int kmodgate_main(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static enum kg_level least = KG_INFO;
+	static enum kg_level least;
 	const char *name = argc > 0 ? argv[0] : "kmodgate";
 	const char *slash = strrchr(name, '/');
 
+	least = getenv("KMODGATE_DEBUG") != NULL ? KG_DEBUG : KG_INFO;
 	kg_log_set(log_to_stderr, &least);
 	if (strcmp(slash != NULL ? slash + 1 : name, "dkms") == 0)
 		return dkms_main(argc, argv);

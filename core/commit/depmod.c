@@ -3,7 +3,7 @@
 #include "core/commit/commit.h"
 #include "core/commit/index.h"
 #include "core/commit/swap.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 static int close_open(const struct kg_system *sys, const char *release, struct kg_err *err)
 {
@@ -20,7 +20,7 @@ static int close_open(const struct kg_system *sys, const char *release, struct k
 
 int depmod_skip(const struct kg_system *sys, const char *release, struct kg_err *err)
 {
-	int r = tree_check_names(release, NULL, err);
+	int r = modtree_check_names(release, NULL, err);
 
 	return r < 0 ? r : close_open(sys, release, err);
 }
@@ -29,11 +29,11 @@ int depmod_run(const struct kg_system *sys, const char *release, const char *con
 	       struct kg_err *err)
 {
 	_cleanup_swap_ struct swap s = SWAP_INIT;
-	int r = tree_check_names(release, files, err);
+	int r = modtree_check_names(release, files, err);
 
 	if (r < 0)
 		return r;
-	if (!tree_has_kernel(sys, release))
+	if (!modtree_has_kernel(sys, release))
 		return close_open(sys, release, err);
 	r = swap_open(sys, release, SWAP_FORGET, NULL, &s, err);
 	if (r < 0)
@@ -49,7 +49,7 @@ int depmod_run(const struct kg_system *sys, const char *release, const char *con
 int set_undo(const struct kg_system *sys, const char *release, struct kg_err *err)
 {
 	_cleanup_swap_ struct swap s = SWAP_INIT;
-	int r = tree_check_names(release, NULL, err);
+	int r = modtree_check_names(release, NULL, err);
 
 	if (r == 0)
 		r = swap_find(sys, release, &s, err);

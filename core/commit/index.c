@@ -8,7 +8,7 @@
 #include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/base/spawn.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 #define INDEX_TIMEOUT_MS (10 * 60 * 1000)
 #define INDEX_MAX_BYTES (256u << 20)
@@ -208,10 +208,13 @@ static bool is_whole(const char *name, const char *data, size_t len)
 
 	if (!str_ends(name, ".bin"))
 		return len == 0 || data[len - 1] == '\n';
+	/* nothing at all is what it makes of a kernel without modules.builtin[.modinfo] */
+	if (len == 0)
+		return str_starts(name, "modules.builtin.");
 	if (len < 12 || memcmp(p, "\xb0\x07\xf4\x57", 4) != 0)
 		return false;
 	root = (size_t)(p[8] & 0x0f) << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 | p[11];
-	return root == 0 || root < len;
+	return root <= len; /* equal: an index of nothing */
 }
 
 static int check_index(const struct swap *s, int stage_fd, const char *name,
@@ -314,7 +317,7 @@ int index_build(struct swap *swap, const char *const *depmod_paths, const char *
 		struct kg_err *err)
 {
 	const char *depmod = find_depmod(depmod_paths);
-	_cleanup_close_ int live_fd = tree_try_release(swap->sys, swap->release);
+	_cleanup_close_ int live_fd = modtree_try_release(swap->sys, swap->release);
 	_cleanup_close_ int stage_fd = -1;
 	_cleanup_close_ int index_fd = -1;
 	int r;
@@ -344,7 +347,7 @@ int index_build(struct swap *swap, const char *const *depmod_paths, const char *
 
 int index_forward(struct swap *swap, struct kg_err *err)
 {
-	_cleanup_close_ int live_fd = tree_try_release(swap->sys, swap->release);
+	_cleanup_close_ int live_fd = modtree_try_release(swap->sys, swap->release);
 	_cleanup_close_ int stage_fd = -1;
 	_cleanup_strv_ struct strv names = { 0 };
 	int r;
@@ -354,8 +357,8 @@ int index_forward(struct swap *swap, struct kg_err *err)
 	stage_fd = live_fd < 0 ? live_fd : open_stage(swap, err);
 	r = stage_fd < 0 ? stage_fd : list_generated(stage_fd, &names);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		tree_drop_temp(live_fd, names.v[i]);
-		r = tree_move(stage_fd, names.v[i], live_fd, names.v[i]);
+		modtree_drop_temp(live_fd, names.v[i]);
+		r = modtree_move(stage_fd, names.v[i], live_fd, names.v[i]);
 	}
 	if (r == 0 && fsync(live_fd) < 0)
 		r = -errno;

@@ -9,7 +9,6 @@
 #include "core/base/digest.h"
 #include "core/base/fd.h"
 
-#define JOURNAL_NAME "journal"
 #define JOURNAL_MAGIC "kmodgate-journal "
 #define JOURNAL_MAX_BYTES (16u << 20)
 #define SUM_LEN 8

@@ -9,6 +9,7 @@
 #include "core/base/str.h"
 
 #define JOURNAL_VERSION 1
+#define JOURNAL_NAME "journal"
 
 struct journal {
 	int fd;             /* owned; -1: not open */
@@ -22,7 +23,7 @@ struct journal {
 #define _cleanup_journal_ __attribute__((cleanup(journal_fini)))
 
 /*
- * A new file "journal" in @dir_fd, empty until the first journal_sync(); the caller fsyncs @dir_fd
+ * A new file JOURNAL_NAME in @dir_fd, empty until the first journal_sync(); the caller fsyncs @dir_fd
  * after that. @kind is one word.
  */
 int journal_create(int dir_fd, const char *kind, struct journal *ret_journal,

@@ -6,7 +6,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/name.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 static int open_dir(int dir_fd, const char *name)
 {
@@ -17,7 +17,7 @@ static int open_dir(int dir_fd, const char *name)
 
 int record_try_txn(const struct kg_system *sys, const char *txn_id)
 {
-	_cleanup_close_ int work_fd = tree_try_work(sys);
+	_cleanup_close_ int work_fd = modtree_try_work(sys);
 
 	return work_fd < 0 ? work_fd : open_dir(work_fd, txn_id);
 }

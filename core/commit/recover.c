@@ -8,7 +8,7 @@
 #include "core/commit/record.h"
 #include "core/commit/swap.h"
 #include "core/commit/take_back.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 #include "core/commit/txn.h"
 
 /* The gate died before its verdict, and the manager with it: nothing was changed yet. */
@@ -27,7 +27,7 @@ static int recover_txn(const struct kg_system *sys, const char *id, struct kg_er
 	int r = txn_open(sys, id, &txn, err);
 
 	if (r == -ENOENT) /* died before "begin" */
-		return txn_drop_unbegun(sys, id, err);
+		return txn_drop(sys, id, err);
 	if (r < 0 || txn_is_live(&txn))
 		return r;
 	switch (txn.state) {
@@ -38,7 +38,7 @@ static int recover_txn(const struct kg_system *sys, const char *id, struct kg_er
 	case TXN_PASSED: /* settle's: it asks the package database */
 		return 0;
 	case TXN_SETTLED:
-		return txn_remove(&txn, err);
+		break; /* gone already: drop_settled() */
 	}
 	return 0;
 }
@@ -64,7 +64,7 @@ static int recover_orphan(const struct kg_system *sys, int work_fd, const char *
 	int r = record_releases(sys, id, &releases);
 
 	for (size_t i = 0; r == 0 && i < releases.n; i++)
-		if (!tree_has_kernel(sys, releases.v[i]))
+		if (!modtree_has_kernel(sys, releases.v[i]))
 			r = take_back_release(sys, id, releases.v[i], err);
 	return r < 0 ? r : fd_remove_tree_at(work_fd, id, err);
 }
@@ -80,8 +80,8 @@ static int list_orphans(const struct kg_system *sys, int work_fd, struct strv *r
 		return 0;
 	dir = fd_list(work_fd);
 	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		if (name_is_plain(entry->d_name) && strcmp(entry->d_name, TREE_SWITCH) != 0 &&
-		    strcmp(entry->d_name, TREE_MADE) != 0 &&
+		if (name_is_plain(entry->d_name) && strcmp(entry->d_name, MODTREE_SWITCH) != 0 &&
+		    strcmp(entry->d_name, MODTREE_MADE) != 0 &&
 		    fstatat(txns_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 		    errno == ENOENT)
 			strv_add(ret_ids, entry->d_name);
@@ -90,7 +90,7 @@ static int list_orphans(const struct kg_system *sys, int work_fd, struct strv *r
 
 static int recover_orphans(const struct kg_system *sys, struct kg_err *err)
 {
-	_cleanup_close_ int work_fd = tree_try_work(sys);
+	_cleanup_close_ int work_fd = modtree_try_work(sys);
 	_cleanup_strv_ struct strv ids = { 0 };
 	int result = 0;
 
@@ -106,12 +106,24 @@ static int recover_orphans(const struct kg_system *sys, struct kg_err *err)
 	return result;
 }
 
+static int drop_settled(const struct kg_system *sys, struct kg_err *err)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+	int r = txn_list_settled(sys, &ids, err);
+
+	for (size_t i = 0; r == 0 && i < ids.n; i++)
+		r = txn_drop(sys, ids.v[i], err);
+	return r;
+}
+
 int commit_recover(const struct kg_system *sys, struct kg_err *err)
 {
 	_cleanup_strv_ struct strv ids = { 0 };
 	int result = swap_resolve_all(sys, err);
-	int r = txn_list_all(sys, &ids, err);
+	int r = drop_settled(sys, err);
 
+	if (r == 0)
+		r = txn_list(sys, &ids, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ids.n; i++) {
@@ -120,9 +132,7 @@ int commit_recover(const struct kg_system *sys, struct kg_err *err)
 		r = recover_txn(sys, ids.v[i], &why);
 		result = judge(r, &why, result, err);
 	}
-	r = txn_drop_gone(sys, err);
-	if (r == 0)
-		r = recover_orphans(sys, err);
-	tree_drop_work(sys);
+	r = recover_orphans(sys, err);
+	modtree_drop_work(sys);
 	return result < 0 ? result : r;
 }

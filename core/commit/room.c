@@ -7,7 +7,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/name.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 /* Of a distribution kernel with some 4000 modules, when there is no other to go by. */
 #define INDEX_BYTES_GUESS (8u << 20)
@@ -70,10 +70,10 @@ static int open_deepest(int root_fd, const char *path)
 	}
 }
 
-int tree_check_room(const struct kg_system *sys, const char *release,
-		    const struct tree_need *need, struct kg_err *err)
+int modtree_check_room(const struct kg_system *sys, const char *release,
+		    const struct modtree_need *need, struct kg_err *err)
 {
-	_cleanup_close_ int modules_fd = tree_try_modules(sys);
+	_cleanup_close_ int modules_fd = modtree_try_modules(sys);
 	_cleanup_close_ int fd = open_deepest(sys->root_fd, sys->install_tree);
 	uint64_t files = need->n_files + (uint64_t)need->n_indexes * INDEX_FILES + OWN_FILES;
 	uint64_t bytes = need->bytes + need->reserve_bytes;
@@ -99,7 +99,7 @@ int tree_check_room(const struct kg_system *sys, const char *release,
 	return 0;
 }
 
-int tree_check_writable(const struct kg_system *sys, const char *release, const char *path,
+int modtree_check_writable(const struct kg_system *sys, const char *release, const char *path,
 			struct kg_err *err)
 {
 	_cleanup_str_ struct str s = { 0 };

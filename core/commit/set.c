@@ -9,7 +9,7 @@
 #include "core/commit/commit.h"
 #include "core/commit/record.h"
 #include "core/commit/swap.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 static const char *base_name(const char *path)
 {
@@ -20,7 +20,7 @@ static const char *base_name(const char *path)
 
 static int check_set(const struct set *set, struct kg_err *err)
 {
-	int r = tree_check_names(set->release, set->files, err);
+	int r = modtree_check_names(set->release, set->files, err);
 
 	if (r == 0 && (!name_is_word(set->name) || !name_is_word(set->version)))
 		r = kg_fail(err, -KGE_HOSTILE, "not a module's name and version: '%s/%s'",
@@ -34,7 +34,7 @@ static int check_place(const struct txn *txn, const struct set *set, enum kg_cha
 		       uint64_t reserve_bytes, struct kg_err *err)
 {
 	/* An entering kernel's own scripts make the indexes once, we once more. */
-	struct tree_need need = { .reserve_bytes = reserve_bytes,
+	struct modtree_need need = { .reserve_bytes = reserve_bytes,
 				  .n_indexes = change == KG_CHANGE_ENTERS ? 2 : 1 };
 	int r = 0;
 
@@ -47,9 +47,9 @@ static int check_place(const struct txn *txn, const struct set *set, enum kg_cha
 					     name);
 		need.bytes += (uint64_t)st.st_size;
 		need.n_files++;
-		r = tree_check_writable(txn->sys, set->release, set->files[i], err);
+		r = modtree_check_writable(txn->sys, set->release, set->files[i], err);
 	}
-	return r < 0 ? r : tree_check_room(txn->sys, set->release, &need, err);
+	return r < 0 ? r : modtree_check_room(txn->sys, set->release, &need, err);
 }
 
 static bool has_same(const struct kg_system *sys, const struct set *set, const char *path,
@@ -57,7 +57,7 @@ static bool has_same(const struct kg_system *sys, const struct set *set, const c
 {
 	char live[DIGEST_HEX_SIZE];
 
-	return tree_digest_in(sys, set->release, path, live) == 0 && strcmp(live, hex) == 0;
+	return modtree_digest_in(sys, set->release, path, live) == 0 && strcmp(live, hex) == 0;
 }
 
 /* Puts the files of @set, found in @from_fd, that are not in place already. */
@@ -70,7 +70,7 @@ static int put_files(struct swap *s, const struct set *set, int from_fd,
 		const char *name = base_name(set->files[i]);
 		char hex[DIGEST_HEX_SIZE];
 
-		r = tree_digest_at(from_fd, name, hex);
+		r = modtree_digest_at(from_fd, name, hex);
 		if (r < 0)
 			return kg_fail_errno(err, r, "%s/%s: %s", set->name, set->version, name);
 		if (!has_same(s->sys, set, set->files[i], hex))
@@ -102,14 +102,14 @@ static int place_final(struct txn *txn, const struct set *set, struct kg_err *er
 static int make_waiting(const struct txn *txn, const struct set *set, struct kg_err *err)
 {
 	const char *const names[] = { txn->plan.id, set->release, RECORD_WAITING, set->name };
-	_cleanup_close_ int fd = tree_make_work(txn->sys, err);
+	_cleanup_close_ int fd = modtree_make_work(txn->sys, err);
 
 	for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(names); i++) {
-		int sub_fd = tree_make_dir_at(fd, names[i], err);
+		int sub_fd = modtree_make_dir_at(fd, names[i], err);
 
 		if (sub_fd >= 0 && fsync(fd) < 0) {
 			close(sub_fd);
-			sub_fd = kg_fail_errno(err, -errno, "cannot sync %s", TREE_WORK);
+			sub_fd = kg_fail_errno(err, -errno, "cannot sync %s", MODTREE_WORK);
 		}
 		closep(&fd);
 		fd = sub_fd;
@@ -141,7 +141,7 @@ static int place_waiting(struct txn *txn, const struct set *set, struct kg_err *
 	if (name_fd < 0)
 		return name_fd;
 	r = fd_remove_tree_at(name_fd, WAITING_TEMP, err);
-	temp_fd = r < 0 ? r : tree_make_dir_at(name_fd, WAITING_TEMP, err);
+	temp_fd = r < 0 ? r : modtree_make_dir_at(name_fd, WAITING_TEMP, err);
 	if (temp_fd < 0)
 		return temp_fd;
 	r = copy_waiting(set, temp_fd, err);
@@ -198,7 +198,7 @@ static bool is_all_there(const struct kg_system *sys, const struct set *set, int
 	for (size_t i = 0; set->files[i] != NULL; i++) {
 		char hex[DIGEST_HEX_SIZE];
 
-		if (tree_digest_at(from_fd, base_name(set->files[i]), hex) < 0 ||
+		if (modtree_digest_at(from_fd, base_name(set->files[i]), hex) < 0 ||
 		    !has_same(sys, set, set->files[i], hex))
 			return false;
 	}
@@ -301,11 +301,11 @@ int set_withdraw(const struct kg_system *sys, struct txn *txn, const char *relea
 	_cleanup_swap_ struct swap s = SWAP_INIT;
 	const char *txn_id = txn != NULL ? txn->plan.id : NULL;
 	_cleanup_close_ int release_fd = -1;
-	int r = tree_check_names(release, files, err);
+	int r = modtree_check_names(release, files, err);
 
 	if (r < 0)
 		return r;
-	release_fd = tree_try_release(sys, release);
+	release_fd = modtree_try_release(sys, release);
 	if (release_fd == -ENOENT)
 		return 0;
 	if (txn != NULL)

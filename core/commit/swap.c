@@ -11,7 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/name.h"
 #include "core/base/proc.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 #define SWAP_JOURNAL "switch"
 
@@ -222,12 +222,12 @@ bool swap_is_ours(const struct swap *swap)
 
 static int open_switch_dir(const struct kg_system *sys)
 {
-	_cleanup_close_ int work_fd = tree_try_work(sys);
+	_cleanup_close_ int work_fd = modtree_try_work(sys);
 	int fd;
 
 	if (work_fd < 0)
 		return work_fd;
-	fd = openat(work_fd, TREE_SWITCH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(work_fd, MODTREE_SWITCH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -246,8 +246,8 @@ int swap_find(const struct kg_system *sys, const char *release, struct swap *ret
 		fd = -errno;
 	if (fd < 0)
 		return fd == -ENOENT ? 0
-				     : kg_fail_errno(err, fd, "cannot open %s/%s/%s", TREE_WORK,
-						     TREE_SWITCH, release);
+				     : kg_fail_errno(err, fd, "cannot open %s/%s/%s", MODTREE_WORK,
+						     MODTREE_SWITCH, release);
 	r = swap_load(sys, release, fd, &s, err);
 	if (r < 0)
 		return r;
@@ -283,7 +283,7 @@ static int make_folders(struct swap *s, int switch_fd, struct kg_err *err)
 {
 	static const char *const names[] = { "new", "old" };
 
-	s->dir_fd = tree_make_dir_at(switch_fd, s->release, err);
+	s->dir_fd = modtree_make_dir_at(switch_fd, s->release, err);
 	if (s->dir_fd < 0)
 		return s->dir_fd;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -315,17 +315,17 @@ static int swap_begin(struct swap *s, int switch_fd, struct kg_err *err)
 static int swap_make(const struct kg_system *sys, const char *release, struct swap *s,
 		     struct kg_err *err)
 {
-	_cleanup_close_ int work_fd = tree_make_work(sys, err);
+	_cleanup_close_ int work_fd = modtree_make_work(sys, err);
 	_cleanup_close_ int switch_fd = -1;
 	int r;
 
 	if (work_fd < 0)
 		return work_fd;
-	switch_fd = tree_make_dir_at(work_fd, TREE_SWITCH, err);
+	switch_fd = modtree_make_dir_at(work_fd, MODTREE_SWITCH, err);
 	if (switch_fd < 0)
 		return switch_fd;
 	if (fsync(work_fd) < 0)
-		return kg_fail_errno(err, -errno, "cannot sync %s", TREE_WORK);
+		return kg_fail_errno(err, -errno, "cannot sync %s", MODTREE_WORK);
 	r = swap_begin(s, switch_fd, err);
 	if (r < 0)
 		fd_remove_tree_at(switch_fd, release, NULL);

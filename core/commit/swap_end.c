@@ -9,7 +9,7 @@
 #include "core/base/name.h"
 #include "core/commit/index.h"
 #include "core/commit/swap.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 /* ---- undo ---- */
 
@@ -19,7 +19,7 @@
  */
 static int restore_old(int old_fd, const char *slot, int fd, const char *name)
 {
-	int r = tree_move(old_fd, slot, fd, name);
+	int r = modtree_move(old_fd, slot, fd, name);
 
 	if (r == -ENOENT) /* not kept yet, or restored already */
 		return 0;
@@ -32,7 +32,7 @@ static int restore_old(int old_fd, const char *slot, int fd, const char *name)
 static int remove_ours(int fd, const char *name, const char *digest)
 {
 	char hex[DIGEST_HEX_SIZE];
-	int r = tree_digest_at(fd, name, hex);
+	int r = modtree_digest_at(fd, name, hex);
 
 	/* a symlink that was put back has no digest */
 	if (r == -ENOENT || (r == -KGE_EXISTS && strcmp(digest, SWAP_NO_DIGEST) != 0))
@@ -47,14 +47,14 @@ static int remove_ours(int fd, const char *name, const char *digest)
 static int undo_file(const struct swap *s, int old_fd, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = tree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
 	char slot[16];
 	int r;
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	snprintf(slot, sizeof(slot), "%u", step->slot);
-	tree_drop_temp(fd, name);
+	modtree_drop_temp(fd, name);
 	if (step->kind == SWAP_DROP || step->had)
 		r = restore_old(old_fd, slot, fd, name);
 	else
@@ -68,7 +68,7 @@ static int undo_file(const struct swap *s, int old_fd, const struct swap_step *s
 static int remove_folder(const struct swap *s, const char *path)
 {
 	const char *name;
-	_cleanup_close_ int fd = tree_open_parent(s->sys, s->release, path, &name);
+	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, path, &name);
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
@@ -108,13 +108,13 @@ int swap_undo_steps(struct swap *swap, size_t first, struct kg_err *err)
 
 static int open_switch(const struct swap *s, int *ret_work_fd, struct kg_err *err)
 {
-	_cleanup_close_ int work_fd = tree_try_work(s->sys);
+	_cleanup_close_ int work_fd = modtree_try_work(s->sys);
 	int fd;
 
 	if (work_fd < 0)
 		return kg_fail_errno(err, work_fd, "cannot open %s/%s", s->sys->install_tree,
-				     TREE_WORK);
-	fd = fd_open_dir_at(work_fd, TREE_SWITCH, err);
+				     MODTREE_WORK);
+	fd = fd_open_dir_at(work_fd, MODTREE_SWITCH, err);
 	if (fd >= 0)
 		*ret_work_fd = TAKE_FD(work_fd);
 	return fd;
@@ -130,7 +130,7 @@ static int swap_remove(struct swap *s, struct kg_err *err)
 		return switch_fd;
 	r = fd_remove_tree_at(switch_fd, s->release, err);
 	if (r == 0)
-		tree_drop_work(s->sys);
+		modtree_drop_work(s->sys);
 	return r;
 }
 
@@ -170,12 +170,12 @@ static unsigned int next_number(int dir_fd)
 /* .kmodgate/ID/RELEASE, made when missing. */
 static int make_keep(const struct swap *s, int work_fd, struct kg_err *err)
 {
-	_cleanup_close_ int txn_fd = tree_make_dir_at(work_fd, s->txn_id, err);
-	int fd = txn_fd < 0 ? txn_fd : tree_make_dir_at(txn_fd, s->release, err);
+	_cleanup_close_ int txn_fd = modtree_make_dir_at(work_fd, s->txn_id, err);
+	int fd = txn_fd < 0 ? txn_fd : modtree_make_dir_at(txn_fd, s->release, err);
 
 	if (fd >= 0 && (fsync(txn_fd) < 0 || fsync(work_fd) < 0)) {
 		close(fd);
-		return kg_fail_errno(err, -errno, "cannot sync %s", TREE_WORK);
+		return kg_fail_errno(err, -errno, "cannot sync %s", MODTREE_WORK);
 	}
 	return fd;
 }
@@ -194,8 +194,8 @@ static int swap_keep(struct swap *s, struct kg_err *err)
 	snprintf(number, sizeof(number), "%u", next_number(keep_fd));
 	if (renameat(switch_fd, s->release, keep_fd, number) == 0) {
 		if (fsync(keep_fd) < 0 || fsync(switch_fd) < 0)
-			return kg_fail_errno(err, -errno, "cannot sync %s", TREE_WORK);
-		tree_drop_work(s->sys);
+			return kg_fail_errno(err, -errno, "cannot sync %s", MODTREE_WORK);
+		modtree_drop_work(s->sys);
 		return 0;
 	}
 	/* A folder from a lower layer of an overlay: an image was made in the middle of it. */
@@ -207,7 +207,7 @@ static int swap_keep(struct swap *s, struct kg_err *err)
 
 static int drop_kept(const struct swap *s, struct kg_err *err)
 {
-	_cleanup_close_ int work_fd = tree_try_work(s->sys);
+	_cleanup_close_ int work_fd = modtree_try_work(s->sys);
 	_cleanup_close_ int txn_fd = -1;
 	int r;
 
@@ -344,14 +344,14 @@ static int resolve_named(const struct kg_system *sys, int switch_fd, const char 
 
 int swap_resolve_all(const struct kg_system *sys, struct kg_err *err)
 {
-	_cleanup_close_ int work_fd = tree_try_work(sys);
+	_cleanup_close_ int work_fd = modtree_try_work(sys);
 	_cleanup_close_ int switch_fd = -1;
 	_cleanup_dir_ DIR *dir = NULL;
 	struct dirent *entry;
 	int result = 0;
 
 	if (work_fd >= 0)
-		switch_fd = openat(work_fd, TREE_SWITCH,
+		switch_fd = openat(work_fd, MODTREE_SWITCH,
 				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (switch_fd >= 0)
 		dir = fd_list(switch_fd);

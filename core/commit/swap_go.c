@@ -6,7 +6,7 @@
 
 #include "core/base/fd.h"
 #include "core/commit/swap.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 struct slot_name {
 	char text[16];
@@ -69,11 +69,11 @@ int swap_add_put(struct swap *swap, int from_fd, const char *from_name,
 	slot = slot_name(step->slot);
 	unlinkat(new_fd, slot.text, 0);
 	if (source == SWAP_LINK)
-		r = tree_link(from_fd, from_name, new_fd, slot.text);
+		r = modtree_link(from_fd, from_name, new_fd, slot.text);
 	else
 		r = fd_copy_file_at(from_fd, from_name, new_fd, slot.text, 0644, NULL);
 	if (r == 0)
-		r = tree_digest_at(new_fd, slot.text, hex);
+		r = modtree_digest_at(new_fd, slot.text, hex);
 	/* What is put back may be a link that a person had made. */
 	if (r == -KGE_EXISTS && source == SWAP_LINK)
 		r = snprintf(hex, sizeof(hex), SWAP_NO_DIGEST) < 0 ? -EIO : 0;
@@ -86,7 +86,7 @@ int swap_add_put(struct swap *swap, int from_fd, const char *from_name,
 static int path_exists(const struct swap *s, const char *path)
 {
 	const char *name;
-	_cleanup_close_ int fd = tree_open_parent(s->sys, s->release, path, &name);
+	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, path, &name);
 	struct stat st;
 
 	if (fd < 0)
@@ -131,7 +131,7 @@ static int add_folder(struct swap *s, const char *path)
 
 	if (is_listed_folder(s, path))
 		return 0;
-	fd = tree_open_parent(s->sys, s->release, path, &name);
+	fd = modtree_open_parent(s->sys, s->release, path, &name);
 	if (fd >= 0 && fstatat(fd, name, &st, 0) == 0)
 		return 0;
 	if (fd < 0 && fd != -ENOENT)
@@ -209,7 +209,7 @@ static int note_steps(struct swap *s, struct kg_err *err)
 static int make_folder(const struct swap *s, const char *path)
 {
 	const char *name;
-	_cleanup_close_ int fd = tree_open_parent(s->sys, s->release, path, &name);
+	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, path, &name);
 
 	if (fd < 0)
 		return fd;
@@ -224,27 +224,27 @@ static int make_folder(const struct swap *s, const char *path)
 static int keep_old(const struct swap *s, int old_fd, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = tree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
 
-	return fd < 0 ? fd : tree_link(fd, name, old_fd, slot_name(step->slot).text);
+	return fd < 0 ? fd : modtree_link(fd, name, old_fd, slot_name(step->slot).text);
 }
 
 static int switch_file(const struct swap *s, int new_fd, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = tree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
 
 	if (fd < 0)
 		return fd;
 	if (step->kind == SWAP_PUT)
-		return tree_move(new_fd, slot_name(step->slot).text, fd, name);
+		return modtree_move(new_fd, slot_name(step->slot).text, fd, name);
 	return unlinkat(fd, name, 0) < 0 ? -errno : 0;
 }
 
 static int sync_parent(const struct swap *s, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = tree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
 
 	return fd < 0 ? fd : fsync(fd) < 0 ? -errno : 0;
 }

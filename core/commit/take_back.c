@@ -6,7 +6,7 @@
 #include "core/base/log.h"
 #include "core/commit/record.h"
 #include "core/commit/swap.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 enum now { NOW_OURS, NOW_GONE, NOW_FOREIGN };
 
@@ -14,7 +14,7 @@ enum now { NOW_OURS, NOW_GONE, NOW_FOREIGN };
 static int look_now(const struct swap *s, const struct record_entry *e, enum now *ret_now)
 {
 	char hex[DIGEST_HEX_SIZE];
-	int r = tree_digest_in(s->sys, s->release, e->path, hex);
+	int r = modtree_digest_in(s->sys, s->release, e->path, hex);
 
 	if (r < 0 && r != -ENOENT && r != -KGE_EXISTS)
 		return r;
@@ -71,7 +71,7 @@ int take_back_release(const struct kg_system *sys, const char *txn_id, const cha
 		swap_abort(&s);
 		return r;
 	}
-	if (tree_has_kernel(sys, release) && rec.n_entries > 0)
+	if (modtree_has_kernel(sys, release) && rec.n_entries > 0)
 		return 0; /* depmod_run() closes it */
 	r = swap_finish(&s, err);
 	if (r < 0 && s.phase == SWAP_OPEN)

@@ -10,13 +10,11 @@
 #include "core/base/proc.h"
 #include "core/commit/record.h"
 #include "core/commit/take_back.h"
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 #include "core/commit/txn.h"
 
 #define TXN_JOURNAL "transaction"
 #define TXN_PLAN "plan"
-/* A folder on its way out; no id begins with a dot. */
-#define TXN_GONE ".gone-"
 
 void txn_fini(struct txn *txn)
 {
@@ -342,7 +340,7 @@ static bool look_at(int txns_fd, struct listed *l, bool *ret_is_settled)
 	return true;
 }
 
-enum list_which { LIST_UNSETTLED, LIST_ALL };
+enum list_which { LIST_UNSETTLED, LIST_SETTLED };
 
 static int list_dir(int txns_fd, enum list_which which, struct arena *arena,
 		    struct listed **ret_list, size_t *ret_n)
@@ -363,7 +361,7 @@ static int list_dir(int txns_fd, enum list_which which, struct arena *arena,
 			continue;
 		snprintf(l.id, sizeof(l.id), "%s", entry->d_name);
 		if (!look_at(txns_fd, &l, &is_settled) ||
-		    (is_settled && which == LIST_UNSETTLED))
+		    is_settled != (which == LIST_SETTLED))
 			continue;
 		new = ARENA_ADD(arena, list, n);
 		if (new == NULL)
@@ -400,9 +398,9 @@ int txn_list(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *e
 	return list_txns(sys, LIST_UNSETTLED, ret_ids, err);
 }
 
-int txn_list_all(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *err)
+int txn_list_settled(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *err)
 {
-	return list_txns(sys, LIST_ALL, ret_ids, err);
+	return list_txns(sys, LIST_SETTLED, ret_ids, err);
 }
 
 /* ---- the end ---- */
@@ -422,33 +420,53 @@ int txn_drop_scratch(struct txn *txn, struct kg_err *err)
 	return result;
 }
 
-static int remove_kept(const struct txn *txn, struct kg_err *err)
+static int remove_kept(const struct kg_system *sys, const char *id, struct kg_err *err)
 {
-	_cleanup_close_ int work_fd = tree_try_work(txn->sys);
+	_cleanup_close_ int work_fd = modtree_try_work(sys);
 	int r = 0;
 
 	if (work_fd >= 0)
-		r = fd_remove_tree_at(work_fd, txn->plan.id, err);
+		r = fd_remove_tree_at(work_fd, id, err);
 	if (r == 0)
-		tree_drop_work(txn->sys);
+		modtree_drop_work(sys);
 	return r;
 }
 
-/* By way of another name: half a folder must not look like a transaction. */
-static int remove_folder(const struct kg_system *sys, const char *id, struct kg_err *err)
+/*
+ * The journal last: until it goes, the rest of the folder is known as settled. (No rename to a
+ * name of the dead: a folder from the lower layer of an overlay cannot be renamed.)
+ */
+static int remove_folder(int txns_fd, const char *id, struct kg_err *err)
+{
+	_cleanup_close_ int dir_fd =
+		openat(txns_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_dir_ DIR *dir = dir_fd >= 0 ? fd_list(dir_fd) : NULL;
+	_cleanup_strv_ struct strv names = { 0 };
+	struct dirent *entry;
+	int r = 0;
+
+	if (dir_fd < 0 && errno == ENOENT)
+		return 0;
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (strcmp(entry->d_name, JOURNAL_NAME) != 0)
+			strv_add(&names, entry->d_name);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = fd_remove_tree_at(dir_fd, names.v[i], err);
+	if (r == 0 && (dir == NULL || !strv_ok(&names)))
+		r = kg_fail_errno(err, -ENOMEM, "cannot list transaction %s", id);
+	return r < 0 ? r : fd_remove_tree_at(txns_fd, id, err);
+}
+
+int txn_drop(const struct kg_system *sys, const char *id, struct kg_err *err)
 {
 	_cleanup_close_ int txns_fd = txn_try_folder(sys);
-	_cleanup_str_ struct str gone = { 0 };
+	int r = remove_kept(sys, id, err);
 
+	if (r < 0 || txns_fd == -ENOENT)
+		return r;
 	if (txns_fd < 0)
 		return kg_fail_errno(err, txns_fd, "cannot open %s/txn", sys->state_dir);
-	str_addf(&gone, TXN_GONE "%s", id);
-	if (!str_ok(&gone))
-		return kg_fail_errno(err, -ENOMEM, "cannot remove transaction %s", id);
-	(void)!fd_remove_tree_at(txns_fd, str_get(&gone), NULL);
-	if (renameat(txns_fd, id, txns_fd, str_get(&gone)) < 0 && errno != ENOENT)
-		return kg_fail_errno(err, -errno, "cannot remove transaction %s", id);
-	return fd_remove_tree_at(txns_fd, str_get(&gone), err);
+	return remove_folder(txns_fd, id, err);
 }
 
 int txn_remove(struct txn *txn, struct kg_err *err)
@@ -457,28 +475,5 @@ int txn_remove(struct txn *txn, struct kg_err *err)
 
 	if (txn->state != TXN_SETTLED)
 		r = txn_note(txn, "settled", NULL, err);
-	if (r == 0)
-		r = remove_kept(txn, err);
-	return r < 0 ? r : remove_folder(txn->sys, txn->plan.id, err);
-}
-
-int txn_drop_unbegun(const struct kg_system *sys, const char *id, struct kg_err *err)
-{
-	return remove_folder(sys, id, err);
-}
-
-int txn_drop_gone(const struct kg_system *sys, struct kg_err *err)
-{
-	_cleanup_close_ int txns_fd = txn_try_folder(sys);
-	_cleanup_dir_ DIR *dir = txns_fd >= 0 ? fd_list(txns_fd) : NULL;
-	_cleanup_strv_ struct strv names = { 0 };
-	struct dirent *entry;
-	int r = 0;
-
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		if (str_starts(entry->d_name, TXN_GONE))
-			strv_add(&names, entry->d_name);
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = fd_remove_tree_at(txns_fd, names.v[i], err);
-	return strv_ok(&names) ? r : -ENOMEM;
+	return r < 0 ? r : txn_drop(txn->sys, txn->plan.id, err);
 }

@@ -5,11 +5,8 @@
 
 /* state_dir/txn, -ENOENT silently. */
 int txn_try_folder(const struct kg_system *sys);
-/* As txn_list(), settled ones too. */
-int txn_list_all(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *err)
+/* Those that are settled and whose removal was cut short. */
+int txn_list_settled(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *err)
 	_must_check_;
-/* A folder without a journal line: nothing was done in its name. */
-int txn_drop_unbegun(const struct kg_system *sys, const char *id, struct kg_err *err)
-	_must_check_;
-/* The rest of folders whose removal was cut short. */
-int txn_drop_gone(const struct kg_system *sys, struct kg_err *err) _must_check_;
+/* Everything of @id, settled or never begun. */
+int txn_drop(const struct kg_system *sys, const char *id, struct kg_err *err) _must_check_;

@@ -19,7 +19,8 @@ int place_init(struct place *pl, const struct kg_system *sys, const struct sandb
 	size_t n_masks = 0;
 	const char **masks;
 
-	*pl = (struct place){ .sys = sys, .view = template != NULL ? *template : plain };
+	*pl = (struct place){ .sys = sys, .copies_fd = -1,
+			      .view = template != NULL ? *template : plain };
 	if (template == NULL) {
 		pl->view.root_fd = sys->root_fd;
 		pl->view.uid = sys->build_uid;
@@ -49,13 +50,14 @@ void place_fini(struct place *pl)
 
 	for (size_t i = 0; i < pl->n_own_fds; i++)
 		close(pl->own_fds[i]);
-	if (pl->copy_name != NULL) {
+	closep(&pl->copies_fd);
+	if (pl->copies_name != NULL) {
 		state_fd = fd_open_dir_in(pl->sys->root_fd, pl->sys->state_dir, NULL);
 		if (state_fd >= 0)
-			(void)fd_remove_tree_at(state_fd, pl->copy_name, NULL);
+			(void)fd_remove_tree_at(state_fd, pl->copies_name, NULL);
 	}
 	arena_fini(&pl->arena);
-	*pl = (struct place){ 0 };
+	*pl = (struct place){ .copies_fd = -1 };
 }
 
 void place_finish(struct place *pl)
@@ -153,32 +155,43 @@ static bool is_shown(const struct place *pl, int source_fd, const char *path)
 
 /* ---- copies ---- */
 
-/* Nobody else's name, in a folder of ours. */
-static int random_name(struct arena *arena, char **ret_name)
+/* A folder of ours with nobody else's name, made when the first copy needs it. */
+static int open_copies(struct place *pl, struct kg_err *err)
 {
+	_cleanup_close_ int state_fd = -1;
 	uint64_t n;
 
+	if (pl->copies_fd >= 0)
+		return 0;
+	state_fd = fd_make_dir_in(pl->sys->root_fd, pl->sys->state_dir, 0755, err);
+	if (state_fd < 0)
+		return state_fd;
 	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
-		return -EIO;
-	*ret_name = arena_printf(arena, "recipe-%016llx", (unsigned long long)n);
-	return *ret_name != NULL ? 0 : -ENOMEM;
+		return kg_fail_errno(err, -errno, "cannot copy dkms.conf");
+	pl->copies_name = arena_printf(&pl->arena, "recipe-%016llx", (unsigned long long)n);
+	if (pl->copies_name == NULL)
+		return place_out_of_memory(err);
+	if (mkdirat(state_fd, pl->copies_name, 0700) < 0)
+		return kg_fail_errno(err, -errno, "cannot make %s/%s", pl->sys->state_dir,
+				     pl->copies_name);
+	pl->copies_fd = fd_open_dir_at(state_fd, pl->copies_name, err);
+	return pl->copies_fd < 0 ? pl->copies_fd : 0;
 }
 
-/* A read-only file without a name. Caller owns it. */
-static int make_file(struct place *pl, const struct place_file *file, struct kg_err *err)
+/* It must keep its name while it is shown: what is unlinked cannot be mounted. */
+static int copy_file(struct place *pl, const struct place_file *file, struct kg_err *err)
 {
-	_cleanup_close_ int state_fd =
-		fd_make_dir_in(pl->sys->root_fd, pl->sys->state_dir, 0755, err);
 	_cleanup_close_ int fd = -1;
-	char *name;
-	int r = state_fd < 0 ? state_fd : random_name(&pl->arena, &name);
+	char name[32];
+	int r = open_copies(pl, err);
 
 	if (r < 0)
-		return kg_fail_errno(err, r, "cannot copy dkms.conf");
-	fd = openat(state_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		return r;
+	snprintf(name, sizeof(name), "%zu", pl->n_own_fds);
+	fd = openat(pl->copies_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (fd < 0)
 		return kg_fail_errno(err, -errno, "cannot copy dkms.conf");
-	unlinkat(state_fd, name, 0);
 	r = fd_write_all(fd, file->text, file->len);
 	if (r == 0 && fchmod(fd, 0444) < 0)
 		r = -errno;
@@ -188,28 +201,29 @@ static int make_file(struct place *pl, const struct place_file *file, struct kg_
 static int bind_file(struct place *pl, const char *at, const struct place_file *file,
 		     struct kg_err *err)
 {
-	int fd = make_file(pl, file, err);
-	int r = fd < 0 ? fd : place_own(pl, fd);
+	int fd = copy_file(pl, file, err);
 
-	if (r == 0)
-		r = place_bind(pl, at, fd, NULL);
-	return r == -ENOMEM ? place_out_of_memory(err) : r;
+	if (fd < 0)
+		return fd;
+	if (place_own(pl, fd) < 0 || place_bind(pl, at, fd, NULL) < 0)
+		return place_out_of_memory(err);
+	return 0;
 }
 
 /* The whole folder, given to the build user. The place owns the returned fd. */
 static int copy_folder(struct place *pl, int source_fd, struct kg_err *err)
 {
-	_cleanup_close_ int state_fd =
-		fd_make_dir_in(pl->sys->root_fd, pl->sys->state_dir, 0755, err);
-	int r = state_fd < 0 ? state_fd : random_name(&pl->arena, &pl->copy_name);
 	int fd = -1;
+	int r = open_copies(pl, err);
 
-	if (r == 0 && mkdirat(state_fd, pl->copy_name, 0755) < 0)
+	if (r == 0 && mkdirat(pl->copies_fd, "source", 0755) < 0)
 		r = -errno;
 	if (r == 0) {
-		fd = fd_open_dir_at(state_fd, pl->copy_name, err);
+		fd = fd_open_dir_at(pl->copies_fd, "source", err);
 		r = fd < 0 ? fd : place_own(pl, fd);
 	}
+	if (r == 0 && fchmod(fd, 0755) < 0)
+		r = -errno;
 	if (r == 0)
 		r = fd_copy_tree(source_fd, fd, FD_COPY_TO_OWNER, pl->view.uid, pl->view.gid,
 				 err);
@@ -267,7 +281,7 @@ int place_source(struct place *pl, const struct place_source *source, const char
 {
 	const char *real;
 	const char *conf;
-	int fd;
+	int fd = -1;
 	int r = show_folder(pl, source, &real, &fd, err);
 
 	if (r < 0)

@@ -18,7 +18,8 @@ struct place {
 	size_t n_binds;
 	int *own_fds; /* closed at the end */
 	size_t n_own_fds;
-	char *copy_name; /* folder of the copied source below sys->state_dir, NULL none */
+	char *copies_name; /* folder of copies below sys->state_dir; NULL while there are none */
+	int copies_fd;
 };
 
 /* @template NULL: the machine as it is. */

@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/recipe/ways.h"
 
+#define SHELL_NAME "dkms" /* $0, and what bash puts before its own messages */
 #define STATUS_FILE_TOO_LARGE (128 + 25) /* SIGXFSZ */
 
 /*
@@ -93,7 +94,7 @@ static int add_arguments(struct bash_run *run, const struct recipe_vars *before,
 			 const struct recipe_vars *expand)
 {
 	const struct recipe_env *env = run->how->env;
-	const char *const head[] = { "/bin/bash", "--noprofile", "--norc", "-c", script, "dkms",
+	const char *const head[] = { "/bin/bash", "--noprofile", "--norc", "-c", script, SHELL_NAME,
 				     env->kernelver, env->arch, env->kernel_source_dir,
 				     env->dkms_tree, env->source_tree, env->module,
 				     env->module_version };
@@ -173,15 +174,20 @@ static int check_syntax(const struct bash_run *run, struct kg_err *err)
 	return 0;
 }
 
-/* The first thing it complained about, preferably in its own name. */
+/* The first thing it complained about, preferably in its own name; not what our script says. */
 static const char *first_complaint(const struct bash_run *run, int *ret_len)
 {
 	const char *line = str_get(&run->complaints);
 	size_t len = own_line(run, &line);
 
-	if (len == 0) {
+	if (len == 0)
 		line = str_get(&run->complaints);
+	while (len == 0 && *line != '\0') {
 		len = strcspn(line, "\n");
+		if (len > 0 && !str_starts(line, SHELL_NAME ": "))
+			break;
+		line += len + (line[len] == '\n');
+		len = 0;
 	}
 	*ret_len = (int)(len < 200 ? len : 200);
 	return line;

@@ -27,21 +27,20 @@ static int open_module(int dir_fd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static bool same_content(int a_fd, int b_fd)
+static bool same_content(int a_fd, int b_fd, off_t size)
 {
 	char a[65536];
 	char b[65536];
 
-	for (off_t at = 0;;) {
+	for (off_t at = 0; at < size;) {
 		ssize_t n = pread(a_fd, a, sizeof(a), at);
 		ssize_t m = pread(b_fd, b, sizeof(b), at);
 
-		if (n < 0 || n != m || memcmp(a, b, (size_t)n) != 0)
+		if (n <= 0 || n != m || memcmp(a, b, (size_t)n) != 0)
 			return false;
-		if (n == 0)
-			return true;
 		at += n;
 	}
+	return true;
 }
 
 static bool same_file(int a_fd, int b_fd)
@@ -54,22 +53,21 @@ static bool same_file(int a_fd, int b_fd)
 		return false;
 	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		return true;
-	return a.st_size == b.st_size && same_content(a_fd, b_fd);
+	return a.st_size == b.st_size && same_content(a_fd, b_fd, a.st_size);
 }
 
+/* lib/modules/R, as far as it was needed. */
 struct installed {
 	const struct kg_system *sys;
-	const char *release;
+	char *release;
 	int usual_fds[ARRAY_SIZE(usual_places)]; /* negative: no such folder */
 	char *modules_dep;			 /* read at the first need */
 };
 
 static void installed_open(struct installed *in, const struct kg_system *sys,
-			   const char *release)
+			   char *release /* moved */)
 {
-	in->sys = sys;
-	in->release = release;
-	in->modules_dep = NULL;
+	*in = (struct installed){ .sys = sys, .release = release };
 	for (size_t i = 0; i < ARRAY_SIZE(usual_places); i++) {
 		_cleanup_free_ char *path = regtree_text("%s/%s/%s", sys->install_tree,
 							 release, usual_places[i]);
@@ -85,6 +83,54 @@ static void installed_close(struct installed *in)
 	for (size_t i = 0; i < ARRAY_SIZE(usual_places); i++)
 		closep(&in->usual_fds[i]);
 	free(in->modules_dep);
+	free(in->release);
+}
+
+/* Kernels come in turn, source by source: a few kept open serve nearly all. */
+#define COMPARER_RELEASES 16
+
+struct comparer {
+	const struct kg_system *sys;
+	struct installed releases[COMPARER_RELEASES];
+	size_t n;
+	size_t next; /* to be closed for another */
+};
+
+struct comparer *comparer_new(const struct kg_system *sys)
+{
+	struct comparer *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		c->sys = sys;
+	return c;
+}
+
+void comparer_free(struct comparer *c)
+{
+	for (size_t i = 0; c != NULL && i < c->n; i++)
+		installed_close(&c->releases[i]);
+	free(c);
+}
+
+static struct installed *comparer_find(struct comparer *c, const char *release)
+{
+	struct installed *in;
+	char *copy;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->releases[i].release, release) == 0)
+			return &c->releases[i];
+	copy = strdup(release);
+	if (copy == NULL)
+		return NULL;
+	if (c->n < COMPARER_RELEASES) {
+		in = &c->releases[c->n++];
+	} else {
+		in = &c->releases[c->next++ % COMPARER_RELEASES];
+		installed_close(in);
+	}
+	installed_open(in, c->sys, copy);
+	return in;
 }
 
 static void installed_read_index(struct installed *in)
@@ -219,32 +265,30 @@ static void compare_present(struct reg_entry *e, int module_fd, struct installed
 	e->misses_installed = n == 0;
 }
 
-int reg_compare_entry(const struct kg_system *sys, struct reg_entry *entry,
-		      const char *const *names)
+int comparer_compare(struct comparer *c, struct reg_entry *entry,
+		     const char *const *names)
 {
 	_cleanup_close_ int module_fd = -1;
-	struct installed in;
-	struct installed *installed = NULL;
+	struct installed *in = NULL;
 
 	entry->misses_installed = false;
 	entry->differs_installed = false;
 	if (entry->state != REG_BUILT && entry->state != REG_INSTALLED)
 		return 0;
-	module_fd = regtree_open_dir(sys, "%s/%s/%s/%s/module", entry->name,
+	module_fd = regtree_open_dir(c->sys, "%s/%s/%s/%s/module", entry->name,
 				     entry->version, entry->release, entry->arch);
 	if (module_fd < 0) {
 		entry->misses_installed = true;
 		return module_fd == -ENOMEM ? module_fd : 0;
 	}
 	if (entry->state == REG_INSTALLED) {
-		installed = &in;
-		installed_open(installed, sys, entry->release);
+		in = comparer_find(c, entry->release);
+		if (in == NULL)
+			return -ENOMEM;
 	}
 	if (names != NULL)
-		compare_named(entry, module_fd, installed, names);
+		compare_named(entry, module_fd, in, names);
 	else
-		compare_present(entry, module_fd, installed);
-	if (installed != NULL)
-		installed_close(installed);
+		compare_present(entry, module_fd, in);
 	return 0;
 }

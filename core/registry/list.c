@@ -79,11 +79,20 @@ static struct reg_entry *add_entry(struct reg_list *list, enum reg_state state,
 	return e;
 }
 
+/* Most modules replace nothing: one look says so for all kernels. */
+static bool has_originals(int name_fd)
+{
+	struct stat st;
+
+	return fstatat(name_fd, "original_module", &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int add_built(const struct kg_system *sys, struct reg_list *list, const char *name,
 		     const char *version, const struct strv *paths)
 {
 	_cleanup_close_ int name_fd = regtree_open_dir(sys, "%s", name);
 	_cleanup_arena_ struct arena scratch = { 0 };
+	bool may_have_original = has_originals(name_fd);
 
 	for (size_t i = 0; i < paths->n; i++) {
 		struct reg_entry *e = add_entry(list, REG_BUILT, name, version);
@@ -96,31 +105,19 @@ static int add_built(const struct kg_system *sys, struct reg_list *list, const c
 		if (is_active(sys, e, name_fd, &scratch))
 			e->state = REG_INSTALLED;
 		e->has_original =
+			may_have_original &&
 			regtree_has_dir(sys, "%s/original_module/%s", name, paths->v[i]);
 	}
 	return list->arena.failed || scratch.failed ? -ENOMEM : 0;
 }
 
-static int add_version(const struct kg_system *sys, const struct reg_filter *filter,
-		       const char *path, struct reg_list *list)
+static int add_added(const struct kg_system *sys, const struct reg_filter *filter,
+		     int version_fd, struct reg_list *list, const char *name,
+		     const char *version)
 {
 	_cleanup_strv_ struct strv built = { 0 };
-	const char *name;
-	const char *version;
-	int r;
+	int r = regtree_list_built(version_fd, filter, &built);
 
-	split_path(&list->arena, path, &name, &version);
-	if (list->arena.failed)
-		return -ENOMEM;
-	switch (regtree_source_state(sys, name, version)) {
-	case TREE_NO_SOURCE:
-		return 0;
-	case TREE_BROKEN:
-		return add_entry(list, REG_BROKEN, name, version) != NULL ? 0 : -ENOMEM;
-	case TREE_ADDED:
-		break;
-	}
-	r = regtree_list_built(sys, path, filter, &built);
 	if (r < 0)
 		return r;
 	if (built.n > 0)
@@ -128,27 +125,62 @@ static int add_version(const struct kg_system *sys, const struct reg_filter *fil
 	return add_entry(list, REG_ADDED, name, version) != NULL ? 0 : -ENOMEM;
 }
 
-/* Entries of one source are neighbours and share its strings: its dkms.conf is read once. */
-static int compare_entries(const struct kg_system *sys, struct reg_list *list)
+static int add_version(const struct kg_system *sys, const struct reg_filter *filter,
+		       const char *path, struct reg_list *list)
 {
+	_cleanup_close_ int version_fd = regtree_open_dir(sys, "%s", path);
+	const char *name;
+	const char *version;
+
+	if (version_fd < 0)
+		return version_fd == -ENOMEM ? version_fd : 0;
+	split_path(&list->arena, path, &name, &version);
+	if (list->arena.failed)
+		return -ENOMEM;
+	switch (regtree_source_state(sys, version_fd, name, version)) {
+	case TREE_NO_SOURCE:
+		return 0;
+	case TREE_BROKEN:
+		return add_entry(list, REG_BROKEN, name, version) != NULL ? 0 : -ENOMEM;
+	case TREE_ADDED:
+		return add_added(sys, filter, version_fd, list, name, version);
+	}
+	return 0;
+}
+
+/* Entries of one source are neighbours and share its strings: its dkms.conf is read once. */
+static int compare_with(const struct kg_system *sys, struct comparer *c,
+			struct reg_list *list)
+{
+	_cleanup_strv_ struct strv overrides = { 0 };
 	_cleanup_strv_ struct strv names = { 0 };
 	const char *const *known = NULL;
-	int r = 0;
+	int r = regtree_list_overrides(sys, &overrides);
 
-	for (size_t i = 0; r >= 0 && i < list->n; i++) {
+	for (size_t i = 0; r == 0 && i < list->n; i++) {
 		struct reg_entry *e = &list->entries[i];
 
 		if (e->release == NULL)
 			continue;
 		if (i == 0 || e->version != e[-1].version) {
 			strv_fini(&names);
-			r = regtree_declared(sys, e->name, e->version, &names);
+			r = regtree_declared(sys, e->name, e->version, &overrides,
+					     &names);
 			known = r == 0 && names.n > 0 ? (const char *const *)names.v
 						      : NULL;
 		}
 		if (r != -ENOMEM)
-			r = reg_compare_entry(sys, e, known);
+			r = comparer_compare(c, e, known);
 	}
+	return r;
+}
+
+static int compare_entries(const struct kg_system *sys, struct reg_list *list)
+{
+	struct comparer *c = comparer_new(sys);
+	int r = c == NULL ? -ENOMEM : compare_with(sys, c, list);
+
+	comparer_free(c);
 	return r;
 }
 

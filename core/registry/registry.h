@@ -56,13 +56,6 @@ enum reg_compare { REG_NO_COMPARE, REG_COMPARE };
 int reg_list_read(const struct kg_system *sys, const struct reg_filter *filter,
 		  enum reg_compare compare, struct reg_list *ret_list,
 		  struct kg_err *err) _must_check_;
-/*
- * Sets the two notes of a built or installed entry. @names: the modules dkms.conf declares, without
- * suffix, NULL-terminated; NULL when nobody knows: the files that are there. 0 or -ENOMEM.
- */
-int reg_compare_entry(const struct kg_system *sys, struct reg_entry *entry,
-		      const char *const *names) _must_check_;
-
 /* Registered sources: (name, version, path of the source link's target). In @arena. */
 int reg_sources(const struct kg_system *sys, struct arena *arena,
 		struct kg_source **ret_sources, size_t *ret_n,

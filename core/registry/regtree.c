@@ -12,7 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/name.h"
 
-static char *vtext(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static char *vtext(const char *fmt, va_list ap)
 {
 	char *text = NULL;
 
@@ -30,15 +30,16 @@ char *regtree_text(const char *fmt, ...)
 	return text;
 }
 
-static char *regtree_path(const struct kg_system *sys, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static char *regtree_path(
+	const struct kg_system *sys, const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *tail = vtext(fmt, ap);
 
 	return tail != NULL ? regtree_text("%s/%s", sys->dkms_tree, tail) : NULL;
 }
 
-static int regtree_vopen(const struct kg_system *sys, int flags, const char *fmt,
-			 va_list ap)
+__attribute__((format(printf, 3, 0))) static int regtree_vopen(
+	const struct kg_system *sys, int flags, const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *path = regtree_path(sys, fmt, ap);
 
@@ -101,7 +102,8 @@ enum regtree_source regtree_source_state(const struct kg_system *sys, int versio
 	char target[1];
 
 	if (readlinkat(version_fd, "source", target, sizeof(target)) > 0) {
-		source_fd = regtree_open(sys, O_PATH | O_DIRECTORY, "%s/%s/source", name, version);
+		source_fd = regtree_open(sys, O_PATH | O_DIRECTORY, "%s/%s/source", name,
+					 version);
 		return source_fd >= 0 ? TREE_ADDED : TREE_BROKEN;
 	}
 	path = regtree_text("%s/%s-%s", sys->source_tree, name, version);
@@ -118,7 +120,8 @@ static bool is_pattern(const char *text)
 
 static bool fits(const struct dirent64 *entry, const char *pattern)
 {
-	if (entry->d_type != DT_DIR && entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+	if (entry->d_type != DT_DIR && entry->d_type != DT_LNK &&
+	    entry->d_type != DT_UNKNOWN)
 		return false;
 	return name_is_plain(entry->d_name) &&
 	       (pattern == NULL ||
@@ -212,8 +215,8 @@ static bool looks_like_release(const char *name)
 static int list_built_for(int version_fd, const char *release, const char *pattern,
 			  struct strv *ret_paths)
 {
-	_cleanup_close_ int dir_fd = openat(version_fd, release,
-					    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int dir_fd = openat(
+		version_fd, release, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_strv_ struct strv arches = { 0 };
 	int r = dir_fd < 0 ? 0 : regtree_list_dirs(dir_fd, pattern, &arches);
 
@@ -224,13 +227,15 @@ static int list_built_for(int version_fd, const char *release, const char *patte
 		struct stat st;
 
 		snprintf(path, sizeof(path), "%s/module", arches.v[i]);
-		if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(st.st_mode))
 			strv_addf(ret_paths, "%s/%s", release, arches.v[i]);
 	}
 	return strv_ok(ret_paths) ? 0 : -ENOMEM;
 }
 
-int regtree_list_built(int version_fd, const struct reg_filter *filter, struct strv *ret_paths)
+int regtree_list_built(int version_fd, const struct reg_filter *filter,
+		       struct strv *ret_paths)
 {
 	_cleanup_strv_ struct strv releases = { 0 };
 	int r = regtree_list_dirs(version_fd, filter->release, &releases);

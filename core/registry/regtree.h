@@ -37,13 +37,15 @@ int regtree_list_versions(const struct kg_system *sys, const struct reg_filter *
  * "R/A" in M/V that hold a module folder and fit, in byte order. Nothing there is no error. Like
  * the next, reads @version_fd from where it stands: give a fresh one.
  */
-int regtree_list_built(int version_fd, const struct reg_filter *filter, struct strv *ret_paths)
-	_must_check_;
+int regtree_list_built(int version_fd, const struct reg_filter *filter,
+		       struct strv *ret_paths) _must_check_;
 /* Names of the folders in @dir_fd that fit @pattern (NULL: all), unsorted. */
-int regtree_list_dirs(int dir_fd, const char *pattern, struct strv *ret_names) _must_check_;
+int regtree_list_dirs(int dir_fd, const char *pattern,
+		      struct strv *ret_names) _must_check_;
 
 /* /etc/dkms/NAME*.conf by name: they may change what a dkms.conf declares. */
-int regtree_list_overrides(const struct kg_system *sys, struct strv *ret_names) _must_check_;
+int regtree_list_overrides(const struct kg_system *sys,
+			   struct strv *ret_names) _must_check_;
 /* Modules that M/V's dkms.conf declares; -EAGAIN when only a shell could tell. */
 int regtree_declared(const struct kg_system *sys, const char *name, const char *version,
 		     const struct strv *overrides, struct strv *ret_names) _must_check_;
@@ -52,8 +54,8 @@ int regtree_declared(const struct kg_system *sys, const char *name, const char *
 struct comparer;
 struct comparer *comparer_new(const struct kg_system *sys);
 void comparer_free(struct comparer *c);
-int comparer_compare(struct comparer *c, struct reg_entry *entry, const char *const *names)
-	_must_check_;
+int comparer_compare(struct comparer *c, struct reg_entry *entry,
+		     const char *const *names) _must_check_;
 
 /* -EINVAL naming the first that may not become a path component. @release, @arch may be NULL. */
 int regtree_check_names(const char *name, const char *version, const char *release,

@@ -11,25 +11,25 @@
  * Where the source link leads, relative to the root. A relative or odd target is reached
  * through the link itself: openat2 resolves it below the root.
  */
-static const char *source_path(const struct kg_system *sys, const char *name,
-			       const char *version, struct arena *arena)
+static const char *source_path(const struct kg_system *sys, int version_fd,
+			       const char *name, const char *version, struct arena *arena)
 {
-	_cleanup_close_ int dir_fd = regtree_open_dir(sys, "%s/%s", name, version);
 	_cleanup_free_ char *target = NULL;
 
-	if (dir_fd >= 0 && fd_read_link_at(dir_fd, "source", &target) == 0 &&
-	    target[0] == '/' && name_is_path(target + 1))
+	if (fd_read_link_at(version_fd, "source", &target) == 0 && target[0] == '/' &&
+	    name_is_path(target + 1))
 		return arena_strdup(arena, target + 1);
 	return arena_printf(arena, "%s/%s/%s/source", sys->dkms_tree, name, version);
 }
 
-static int fill_source(const struct kg_system *sys, const char *name, const char *version,
-		       struct arena *arena, struct kg_source *ret_source)
+static int fill_source(const struct kg_system *sys, int version_fd, const char *name,
+		       const char *version, struct arena *arena,
+		       struct kg_source *ret_source)
 {
 	*ret_source = (struct kg_source){
 		.name = arena_strdup(arena, name),
 		.version = arena_strdup(arena, version),
-		.path = source_path(sys, name, version, arena),
+		.path = source_path(sys, version_fd, name, version, arena),
 		.change = KG_CHANGE_STAYS,
 	};
 	return arena->failed ? -ENOMEM : 0;
@@ -45,15 +45,20 @@ int reg_sources(const struct kg_system *sys, struct arena *arena,
 	int r = regtree_list_versions(sys, &all, &paths, err);
 
 	for (size_t i = 0; r == 0 && i < paths.n; i++) {
+		_cleanup_close_ int version_fd = regtree_open_dir(sys, "%s", paths.v[i]);
 		char *version = strchr(paths.v[i], '/');
 		struct kg_source *source;
 
 		*version++ = '\0';
-		if (regtree_source_state(sys, paths.v[i], version) != TREE_ADDED)
+		if (version_fd < 0 || regtree_source_state(sys, version_fd, paths.v[i],
+							   version) != TREE_ADDED)
 			continue;
 		source = ARENA_ADD(arena, sources, n);
-		r = source == NULL ? -ENOMEM
-				   : fill_source(sys, paths.v[i], version, arena, source);
+		if (source == NULL)
+			r = -ENOMEM;
+		else
+			r = fill_source(sys, version_fd, paths.v[i], version, arena,
+					source);
 	}
 	if (r < 0)
 		return kg_fail_errno(err, r, "cannot list module sources");
@@ -74,7 +79,8 @@ int reg_find_source(const struct kg_system *sys, const char *name, const char *v
 	if (version_fd >= 0) {
 		switch (regtree_source_state(sys, version_fd, name, version)) {
 		case TREE_ADDED:
-			r = fill_source(sys, name, version, arena, ret_source);
+			r = fill_source(sys, version_fd, name, version, arena,
+					ret_source);
 			return r == 0 ? 0 : kg_fail_errno(err, r, "%s/%s", name, version);
 		case TREE_BROKEN:
 			return kg_fail(
@@ -147,7 +153,8 @@ int reg_add(const struct kg_system *sys, const struct kg_source *source,
 	if (version_fd < 0)
 		return kg_fail_errno(err, version_fd, "/%s/%s/%s", sys->dkms_tree,
 				     source->name, source->version);
-	if (regtree_source_state(sys, source->name, source->version) == TREE_ADDED)
+	if (regtree_source_state(sys, version_fd, source->name, source->version) ==
+	    TREE_ADDED)
 		return kg_fail(err, -KGE_EXISTS, "%s/%s is already in the dkms tree",
 			       source->name, source->version);
 	if (snprintf(target, sizeof(target), "/%s", source->path) >= (int)sizeof(target))
@@ -229,16 +236,16 @@ static int check_nothing_built(const struct kg_system *sys, const char *name,
 			       const char *version, struct kg_err *err)
 {
 	const struct reg_filter all = { 0 };
+	_cleanup_close_ int version_fd = regtree_open_dir(sys, "%s/%s", name, version);
 	_cleanup_strv_ struct strv built = { 0 };
-	char path[2 * NAME_MAX + 2];
-	int r;
+	int r = version_fd < 0 ? version_fd
+			       : regtree_list_built(version_fd, &all, &built);
 
-	snprintf(path, sizeof(path), "%s/%s", name, version);
-	r = regtree_list_built(sys, path, &all, &built);
 	if (r < 0)
-		return kg_fail_errno(err, r, "%s", path);
+		return kg_fail_errno(err, r, "%s/%s", name, version);
 	if (built.n > 0)
-		return kg_fail(err, -EBUSY, "%s is still built for %s", path, built.v[0]);
+		return kg_fail(err, -EBUSY, "%s/%s is still built for %s", name, version,
+			       built.v[0]);
 	return 0;
 }
 

@@ -13,9 +13,11 @@ struct kmod_module;
 struct module {
 	struct kmod_ctx *ctx; /* one each: libkmod refuses two files of one name in a context */
 	struct kmod_module *kmod;
+	int fd; /* the file, unpacked; owned */
 };
+#define MODULE_INIT { .fd = -1 }
 
-/* Silent: -errno of libkmod, which says -ENOSYS for a compression it was not built with. */
+/* Silent: -errno of libkmod, or of unpacking. */
 int module_open(struct module *module, const char *path) _must_check_;
 void module_close(struct module *module);
 #define _cleanup_module_ __attribute__((cleanup(module_close)))

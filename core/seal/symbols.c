@@ -104,7 +104,8 @@ void symbols_sort(struct symbols *table)
 		qsort(table->v, table->n, sizeof(*table->v), compare_names);
 }
 
-const struct symbol *symbols_find(const struct symbols *table, const char *name, size_t *ret_n)
+const struct symbol *symbols_find(const struct symbols *table, const char *name,
+				  size_t *ret_n)
 {
 	const struct symbol key = { .name = name };
 	const struct symbol *end = table->v + table->n;

@@ -56,11 +56,11 @@ static unsigned char find_data(const struct machine *m, const char *config)
 	case BIG:
 		return ELFDATA2MSB;
 	case LITTLE_IF:
-		return config_is_set(config, "CONFIG_CPU_LITTLE_ENDIAN") ? ELFDATA2LSB :
-									   ELFDATA2MSB;
+		return config_is_set(config, "CONFIG_CPU_LITTLE_ENDIAN") ? ELFDATA2LSB
+									 : ELFDATA2MSB;
 	case BIG_IF:
-		return config_is_set(config, "CONFIG_CPU_BIG_ENDIAN") ? ELFDATA2MSB :
-									ELFDATA2LSB;
+		return config_is_set(config, "CONFIG_CPU_BIG_ENDIAN") ? ELFDATA2MSB
+								      : ELFDATA2LSB;
 	}
 	return ELFDATANONE;
 }
@@ -75,7 +75,8 @@ static struct target target_of(const struct machine *m, const char *config)
 	if (m->width != W_CONFIG)
 		target.bits = m->width == W64 ? ELFCLASS64 : ELFCLASS32;
 	else if (*config != '\0')
-		target.bits = config_is_set(config, "CONFIG_64BIT") ? ELFCLASS64 : ELFCLASS32;
+		target.bits =
+			config_is_set(config, "CONFIG_64BIT") ? ELFCLASS64 : ELFCLASS32;
 	return target;
 }
 
@@ -84,17 +85,19 @@ struct target target_find(const char *config, const char *arch)
 	for (size_t i = 0; i < ARRAY_SIZE(machines); i++) {
 		const struct machine *m = &machines[i];
 
-		if (*config != '\0' ? config_is_set(config, m->config) :
-				      strcmp(arch, m->arch) == 0)
+		if (*config != '\0' ? config_is_set(config, m->config)
+				    : strcmp(arch, m->arch) == 0)
 			return target_of(m, config);
 	}
 	return (struct target){ 0 };
 }
 
-static uint16_t read_u16(const unsigned char *at, unsigned char data)
+static unsigned int read_u16(const unsigned char *at, unsigned char data)
 {
-	return data == ELFDATA2MSB ? (uint16_t)(at[0] << 8 | at[1]) :
-				     (uint16_t)(at[1] << 8 | at[0]);
+	unsigned int first = at[0];
+	unsigned int second = at[1];
+
+	return data == ELFDATA2MSB ? first << 8 | second : second << 8 | first;
 }
 
 const char *target_refuse_elf(const struct target *target, const unsigned char *head,
@@ -122,7 +125,8 @@ bool target_ignores_symbol(const struct target *target, const char *name)
 	static const char *const power[] = { "_restgpr",   "_savegpr", "_rest32gpr",
 					     "_save32gpr", "_restvr",  "_savevr" };
 
-	if (strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0 || strcmp(name, "__this_module") == 0)
+	if (strcmp(name, "_GLOBAL_OFFSET_TABLE_") == 0 ||
+	    strcmp(name, "__this_module") == 0)
 		return true;
 	if (target->machine != EM_PPC && target->machine != EM_PPC64)
 		return false;
@@ -160,7 +164,8 @@ static bool words_fit(const char *words, const char *config)
 			  config_is_set(config, "CONFIG_PREEMPT_BUILD");
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if (has_word(words, flags[i].word) != config_is_set(config, flags[i].config))
+		if (has_word(words, flags[i].word) !=
+		    config_is_set(config, flags[i].config))
 			return false;
 	if (has_word(words, "preempt_rt"))
 		return is_rt;

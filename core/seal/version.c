@@ -9,7 +9,7 @@
 int seal_module_version(int file_fd, struct arena *arena, const char **ret_version,
 			struct kg_err *err)
 {
-	_cleanup_module_ struct module module = { 0 };
+	_cleanup_module_ struct module module = MODULE_INIT;
 	const char *version = NULL;
 	char path[32];
 	int r;

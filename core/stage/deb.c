@@ -89,7 +89,8 @@ static int deb_next(struct deb *d)
 		return deb_fail(d, d->ar);
 	name = archive_entry_pathname(entry);
 	if (name == NULL || name[0] == '\0')
-		return kg_fail(d->err, -KGE_FORMAT, "%s: a member without a name", d->path);
+		return kg_fail(d->err, -KGE_FORMAT, "%s: a member without a name",
+			       d->path);
 	member_show(name, d->member);
 	return 1;
 }
@@ -145,7 +146,8 @@ static int deb_add_filter(struct deb *d)
 		return kg_fail(d->err, -EOPNOTSUPP, "%s: this libarchive cannot read %s",
 			       d->path, d->member);
 	}
-	return kg_fail(d->err, -KGE_FORMAT, "%s: %s: unknown compression", d->path, d->member);
+	return kg_fail(d->err, -KGE_FORMAT, "%s: %s: unknown compression", d->path,
+		       d->member);
 }
 
 static int deb_open_data(struct deb *d)
@@ -172,13 +174,15 @@ static int deb_count(void *user, size_t more)
 
 	d->unpacked_bytes += more;
 	if (d->unpacked_bytes > d->limits->max_bytes)
-		return kg_fail(d->err, -KGE_LIMIT, "%s: %s: unpacks to more than %llu MiB",
-			       d->path, d->member,
+		return kg_fail(d->err, -KGE_LIMIT,
+			       "%s: %s: unpacks to more than %llu MiB", d->path,
+			       d->member,
 			       (unsigned long long)(d->limits->max_bytes >> 20));
 	if (d->unpacked_bytes > DEB_RATIO_FREE_BYTES &&
 	    d->unpacked_bytes / DEB_MAX_RATIO > d->packed_bytes)
-		return kg_fail(d->err, -KGE_LIMIT, "%s: %s: unpacks to over %u times its size",
-			       d->path, d->member, DEB_MAX_RATIO);
+		return kg_fail(d->err, -KGE_LIMIT,
+			       "%s: %s: unpacks to over %u times its size", d->path,
+			       d->member, DEB_MAX_RATIO);
 	return 0;
 }
 
@@ -203,7 +207,8 @@ static int deb_pump(struct deb *d, struct feed *feed)
 
 	if (r < 0)
 		return r;
-	while ((r = archive_read_data_block(d->data, &block, &len, &offset)) == ARCHIVE_OK) {
+	while ((r = archive_read_data_block(d->data, &block, &len, &offset)) ==
+	       ARCHIVE_OK) {
 		r = deb_count(d, len);
 		if (r < 0)
 			return r;
@@ -231,8 +236,8 @@ static int deb_run(struct deb *d, int fd, struct feed *feed)
 	return str_ends(d->member, ".xz") ? deb_pump_xz(d, feed) : deb_pump(d, feed);
 }
 
-int deb_decode(int fd, const char *path, const struct stage_limits *limits, struct feed *feed,
-	       struct kg_err *err)
+int deb_decode(int fd, const char *path, const struct stage_limits *limits,
+	       struct feed *feed, struct kg_err *err)
 {
 	struct deb d = { .path = path, .limits = limits, .err = err };
 	int r = deb_run(&d, fd, feed);

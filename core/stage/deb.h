@@ -7,5 +7,5 @@
  * The data member of the .deb @fd (named @path in messages), decompressed into @feed until its
  * end or until the reader closes the feed. Ends the feed in every case.
  */
-int deb_decode(int fd, const char *path, const struct stage_limits *limits, struct feed *feed,
-	       struct kg_err *err) _must_check_;
+int deb_decode(int fd, const char *path, const struct stage_limits *limits,
+	       struct feed *feed, struct kg_err *err) _must_check_;

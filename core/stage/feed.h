@@ -18,12 +18,12 @@ struct feed {
 	pthread_cond_t changed;
 	unsigned char *slots;
 	size_t lengths[FEED_SLOTS];
-	size_t n_put;   /* slots filled so far */
+	size_t n_put;	/* slots filled so far */
 	size_t n_taken; /* slots given back by the reader */
 	size_t pending; /* bytes in the slot being filled; the writer's own */
-	bool is_ended;  /* the writer has no more */
+	bool is_ended;	/* the writer has no more */
 	bool is_closed; /* the reader wants no more */
-	bool is_held;   /* the reader still looks at slot n_taken */
+	bool is_held;	/* the reader still looks at slot n_taken */
 };
 
 int feed_init(struct feed *f) _must_check_;

@@ -10,6 +10,6 @@
  * it includes or links to (Debian's -common and linux-kbuild); an unstaged tree's is
  * remembered below sys->cache_dir by the stat data of all its files.
  */
-int headers_find(const struct kg_system *sys, const struct sandbox *view, const char *release,
-		 const char *source_dir, struct arena *arena, struct kg_headers *ret_headers,
-		 struct kg_err *err) _must_check_;
+int headers_find(const struct kg_system *sys, const struct sandbox *view,
+		 const char *release, const char *source_dir, struct arena *arena,
+		 struct kg_headers *ret_headers, struct kg_err *err) _must_check_;

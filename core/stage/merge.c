@@ -17,8 +17,8 @@ static int merge_fail(const struct merge *m, int code, const char *path, const c
 {
 	char shown[MEMBER_SHOW_SIZE];
 
-	return kg_fail(m->err, code, "%s: member %s: %s", m->archive, member_show(path, shown),
-		       what);
+	return kg_fail(m->err, code, "%s: member %s: %s", m->archive,
+		       member_show(path, shown), what);
 }
 
 /* Makes the folder that a link at the stage's top (lib -> usr/lib) speaks of. */

@@ -8,5 +8,5 @@
  * folder is never replaced by something else, nor the other way round. @archive is for
  * messages.
  */
-int merge_into_stage(int stage_fd, int from_fd, const char *archive, struct kg_err *err)
-	_must_check_;
+int merge_into_stage(int stage_fd, int from_fd, const char *archive,
+		     struct kg_err *err) _must_check_;

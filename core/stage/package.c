@@ -171,7 +171,8 @@ const char *package_entry_path(struct archive_entry *entry)
 int package_read(struct package *p, struct package_block *ret_block, struct kg_err *err)
 {
 	la_int64_t offset = 0;
-	int r = archive_read_data_block(p->tar, &ret_block->data, &ret_block->len, &offset);
+	int r = archive_read_data_block(p->tar, &ret_block->data, &ret_block->len,
+					&offset);
 
 	ret_block->offset = offset;
 	if (r == ARCHIVE_EOF)

@@ -18,8 +18,8 @@ int package_open(const char *path, const struct stage_limits *limits,
 void package_free(struct package *p);
 
 /* 1: the next member (borrowed until the next call); 0: no more. */
-int package_next(struct package *p, struct archive_entry **ret_entry, struct kg_err *err)
-	_must_check_;
+int package_next(struct package *p, struct archive_entry **ret_entry,
+		 struct kg_err *err) _must_check_;
 /* The member's name as the archive has it; NULL when it is not representable. */
 const char *package_entry_path(struct archive_entry *entry);
 
@@ -29,7 +29,7 @@ struct package_block {
 	int64_t offset;
 };
 /* 1: the next piece of the member's content; 0: no more. */
-int package_read(struct package *p, struct package_block *ret_block, struct kg_err *err)
-	_must_check_;
+int package_read(struct package *p, struct package_block *ret_block,
+		 struct kg_err *err) _must_check_;
 /* After the last member: reads the rest, so that a damaged end does not pass. */
 int package_finish(struct package *p, struct kg_err *err) _must_check_;

@@ -34,7 +34,8 @@ struct stage_part {
 };
 
 struct stage_work {
-	struct stage_part *parts; /* in the caller's order, which decides who replaces whom */
+	struct stage_part
+		*parts; /* in the caller's order, which decides who replaces whom */
 	struct stage_part **by_size;
 	size_t n_parts;
 	atomic_size_t next;
@@ -80,7 +81,8 @@ static int stage_make_part(int stage_fd, struct stage_part *part, struct kg_err 
 
 	if (getrandom(&number, sizeof(number), 0) < 0)
 		return kg_fail_errno(err, -errno, "cannot name a folder of the stage");
-	snprintf(part->name, sizeof(part->name), ".part-%016llx", (unsigned long long)number);
+	snprintf(part->name, sizeof(part->name), ".part-%016llx",
+		 (unsigned long long)number);
 	if (mkdirat(stage_fd, part->name, 0777) < 0)
 		return kg_fail_errno(err, -errno, "cannot make a folder in the stage");
 	part->fd = fd_open_dir_at(stage_fd, part->name, err);
@@ -116,12 +118,14 @@ static int stage_fail_member(const struct writer *w, int code, const char *raw)
 {
 	char shown[MEMBER_SHOW_SIZE];
 
-	return kg_fail_errno(w->err, code, "%s: member %s", w->archive, member_show(raw, shown));
+	return kg_fail_errno(w->err, code, "%s: member %s", w->archive,
+			     member_show(raw, shown));
 }
 
 /* 1: go on; 0: nothing wanted can follow. */
 static int stage_take_member(struct writer *w, struct package *package,
-			     struct archive_entry *entry, const struct stage_filter *filter)
+			     struct archive_entry *entry,
+			     const struct stage_filter *filter)
 {
 	const char *raw = package_entry_path(entry);
 	char path[PATH_MAX];
@@ -168,7 +172,9 @@ static int stage_take_members(struct stage_work *work, struct writer *w,
 static int stage_fill_part(struct stage_work *work, struct stage_part *part,
 			   struct kg_err *err)
 {
-	struct writer w = { .archive = part->item->path, .limits = &work->limits, .err = err };
+	struct writer w = { .archive = part->item->path,
+			    .limits = &work->limits,
+			    .err = err };
 	struct package *package = NULL;
 	int r = writer_init(&w, part->fd);
 
@@ -183,7 +189,8 @@ static int stage_fill_part(struct stage_work *work, struct stage_part *part,
 	return r;
 }
 
-static void stage_note_failure(struct stage_work *work, int code, const struct kg_err *err)
+static void stage_note_failure(struct stage_work *work, int code,
+			       const struct kg_err *err)
 {
 	pthread_mutex_lock(&work->lock);
 	if (work->result == 0) {
@@ -303,7 +310,8 @@ int stage_unpack_all(const struct stage_item *items, size_t n, int stage_fd,
 		     const struct stage_limits *limits, struct kg_err *err)
 {
 	_cleanup_free_ struct stage_part *parts = calloc(n + 1, sizeof(*parts));
-	_cleanup_free_ struct stage_part **by_size = calloc(n + 1, sizeof(struct stage_part *));
+	_cleanup_free_ struct stage_part **by_size =
+		calloc(n + 1, sizeof(struct stage_part *));
 	struct stage_work work = { .parts = parts,
 				   .by_size = by_size,
 				   .n_parts = n,
@@ -323,8 +331,9 @@ int stage_unpack_all(const struct stage_item *items, size_t n, int stage_fd,
 	return r;
 }
 
-int stage_unpack(const char *archive_path, int stage_fd, const struct stage_limits *limits,
-		 const struct stage_filter *filter, struct kg_err *err)
+int stage_unpack(const char *archive_path, int stage_fd,
+		 const struct stage_limits *limits, const struct stage_filter *filter,
+		 struct kg_err *err)
 {
 	struct stage_item item = { .path = archive_path };
 

@@ -8,9 +8,10 @@
 #include "core/job.h"
 
 struct stage_limits {
-	size_t max_entries;  /* per archive; default 400000 */
-	uint64_t max_bytes;  /* unpacked, per archive; default 4 GiB */
-	uint64_t reserve_bytes; /* stop with -ENOSPC when the file system would fall below */
+	size_t max_entries; /* per archive; default 400000 */
+	uint64_t max_bytes; /* unpacked, per archive; default 4 GiB */
+	uint64_t
+		reserve_bytes; /* stop with -ENOSPC when the file system would fall below */
 };
 
 /* Makes the empty stage's usr/ and the lib, bin, sbin, lib64 -> usr/... links. */
@@ -29,8 +30,9 @@ struct stage_filter {
  * call). ./lib/... lands in usr/lib when lib is a link. Several archives may be unpacked into
  * one stage at the same time by threads.
  */
-int stage_unpack(const char *archive_path, int stage_fd, const struct stage_limits *limits,
-		 const struct stage_filter *filter, struct kg_err *err) _must_check_;
+int stage_unpack(const char *archive_path, int stage_fd,
+		 const struct stage_limits *limits, const struct stage_filter *filter,
+		 struct kg_err *err) _must_check_;
 
 /* All @n archives, as many at a time as there are CPUs; the first failure ends the rest. */
 struct stage_item {

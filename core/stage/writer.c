@@ -41,8 +41,8 @@ static int writer_fail(struct writer *w, int code, const char *path, const char 
 {
 	char shown[MEMBER_SHOW_SIZE];
 
-	return kg_fail(w->err, code, "%s: member %s: %s", w->archive, member_show(path, shown),
-		       what);
+	return kg_fail(w->err, code, "%s: member %s: %s", w->archive,
+		       member_show(path, shown), what);
 }
 
 static int writer_fail_errno(struct writer *w, int code, const char *path)
@@ -83,7 +83,8 @@ static int writer_unlink(int dir_fd, const char *name)
 	return unlinkat(dir_fd, name, 0) < 0 ? -errno : 0;
 }
 
-static int writer_create(const struct writer *w, int dir_fd, const char *name, mode_t mode)
+static int writer_create(const struct writer *w, int dir_fd, const char *name,
+			 mode_t mode)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
 	_cleanup_close_ int fd = openat(dir_fd, name, flags, mode);
@@ -117,10 +118,11 @@ static int writer_check_space(struct writer *w, int fd)
 	room = (uint64_t)vfs.f_bavail * vfs.f_frsize;
 	if (room >= w->limits->reserve_bytes)
 		return 0;
-	return kg_fail(w->err, -ENOSPC,
-		       "%s: no room to unpack it: %llu MiB are left, %llu MiB must stay free",
-		       w->archive, (unsigned long long)(room >> 20),
-		       (unsigned long long)(w->limits->reserve_bytes >> 20));
+	return kg_fail(
+		w->err, -ENOSPC,
+		"%s: no room to unpack it: %llu MiB are left, %llu MiB must stay free",
+		w->archive, (unsigned long long)(room >> 20),
+		(unsigned long long)(w->limits->reserve_bytes >> 20));
 }
 
 /* @size_bytes more, also those of a hole: somebody will read them. */
@@ -141,8 +143,8 @@ static int write_block(int fd, const struct package_block *block, off_t at)
 }
 
 /* 0 and @ret_end, where the content ended. */
-static int writer_fill(struct writer *w, struct package *package, const char *path, int fd,
-		       off_t *ret_end)
+static int writer_fill(struct writer *w, struct package *package, const char *path,
+		       int fd, off_t *ret_end)
 {
 	struct package_block block;
 	off_t end = 0;
@@ -191,8 +193,9 @@ static int writer_add_file(struct writer *w, struct package *package,
 	if (size < 0 || (uint64_t)size > w->limits->max_bytes - w->bytes)
 		return writer_fail(w, -KGE_LIMIT, path, "too large");
 	dir_fd = writer_open_parent(w, path, &name);
-	fd = dir_fd < 0 ? dir_fd
-			: writer_create(w, dir_fd, name, archive_entry_perm(entry) & 0777);
+	fd = dir_fd < 0
+		     ? dir_fd
+		     : writer_create(w, dir_fd, name, archive_entry_perm(entry) & 0777);
 	if (fd < 0)
 		return writer_fail_errno(w, fd, path);
 	r = writer_fill(w, package, path, fd, &end);
@@ -205,12 +208,14 @@ static int writer_add_file(struct writer *w, struct package *package,
 	return r == 0 ? 0 : writer_fail_errno(w, r, path);
 }
 
-static int writer_remember_dir(struct writer *w, struct archive_entry *entry, const char *path)
+static int writer_remember_dir(struct writer *w, struct archive_entry *entry,
+			       const char *path)
 {
 	struct writer_dir *dirs = w->dirs;
 
 	if ((w->n_dirs & (w->n_dirs - 1)) == 0)
-		dirs = reallocarray(dirs, w->n_dirs > 0 ? w->n_dirs * 2 : 1, sizeof(*dirs));
+		dirs = reallocarray(dirs, w->n_dirs > 0 ? w->n_dirs * 2 : 1,
+				    sizeof(*dirs));
 	if (dirs == NULL)
 		return -ENOMEM;
 	w->dirs = dirs;
@@ -239,8 +244,9 @@ static int writer_add_dir(struct writer *w, struct archive_entry *entry, const c
 			fd_try_open_in(w->root_fd, path, O_PATH | O_DIRECTORY);
 
 		if (fd < 0)
-			return writer_fail(w, -KGE_HOSTILE, path,
-					   "a folder where the archive has something else");
+			return writer_fail(
+				w, -KGE_HOSTILE, path,
+				"a folder where the archive has something else");
 		r = 0;
 	}
 	if (r == 0)
@@ -260,9 +266,11 @@ static int make_link(int dir_fd, const char *name, const char *target)
 	return r;
 }
 
-static int writer_add_link(struct writer *w, struct archive_entry *entry, const char *path)
+static int writer_add_link(struct writer *w, struct archive_entry *entry,
+			   const char *path)
 {
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, entry_mtime(entry) };
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+					   entry_mtime(entry) };
 	const char *target = archive_entry_symlink(entry);
 	const char *name;
 	int dir_fd = writer_open_parent(w, path, &name);
@@ -312,7 +320,8 @@ static int writer_add_hard_link(struct writer *w, const char *raw_from, const ch
 	int r = member_clean_path(raw_from, from);
 
 	if (r < 0 || from[0] == '\0')
-		return writer_fail(w, -KGE_HOSTILE, path, "a hard link out of the archive");
+		return writer_fail(w, -KGE_HOSTILE, path,
+				   "a hard link out of the archive");
 	slash = strrchr(from, '/');
 	if (slash != NULL)
 		*slash = '\0';
@@ -324,9 +333,11 @@ static int writer_add_hard_link(struct writer *w, const char *raw_from, const ch
 	else if (dir_fd < 0)
 		r = dir_fd;
 	else
-		r = make_hard_link(from_dir_fd, slash != NULL ? slash + 1 : from, dir_fd, name);
+		r = make_hard_link(from_dir_fd, slash != NULL ? slash + 1 : from, dir_fd,
+				   name);
 	if (r == -ENOENT)
-		return writer_fail(w, r, path, "a hard link to a member that is not there");
+		return writer_fail(w, r, path,
+				   "a hard link to a member that is not there");
 	return r == 0 ? 0 : writer_fail_errno(w, r, path);
 }
 

@@ -15,8 +15,8 @@ struct writer {
 	const struct stage_limits *limits;
 	struct kg_err *err;
 	int root_fd;
-	mode_t mask;  /* bits the umask takes away */
-	int dir_fd;   /* the folder written to last */
+	mode_t mask; /* bits the umask takes away */
+	int dir_fd;  /* the folder written to last */
 	struct str dir_path;
 	struct writer_dir *dirs; /* modes and times are set when everything is in them */
 	size_t n_dirs;

@@ -57,7 +57,8 @@ static int xz_step(lzma_stream *s, lzma_action action, const struct xz_io *io,
 			return r;
 		if (!feed_filled(io->feed, room - s->avail_out))
 			return 0;
-	} while (ret == LZMA_OK && (s->avail_in > 0 || s->avail_out == 0 || action == LZMA_FINISH));
+	} while (ret == LZMA_OK &&
+		 (s->avail_in > 0 || s->avail_out == 0 || action == LZMA_FINISH));
 	if (ret == LZMA_OK || (ret == LZMA_BUF_ERROR && action == LZMA_RUN))
 		return 1;
 	if (ret == LZMA_STREAM_END)

@@ -24,7 +24,8 @@ static char *make_sample(void)
 	assert_non_null(data);
 	for (size_t i = 0; i < SAMPLE_SIZE; i++) {
 		seed = seed * 1664525 + 1013904223;
-		data[i] = (i >> 14) % 3 == 0 ? (char)(seed >> 24) : (char)("ELF.text\n"[i % 9]);
+		data[i] = (i >> 14) % 3 == 0 ? (char)(seed >> 24)
+					     : (char)("ELF.text\n"[i % 9]);
 	}
 	return data;
 }
@@ -43,8 +44,9 @@ static void unxz(const struct str *in, char *out, size_t size, size_t *ret_len)
 	size_t at = 0;
 
 	*ret_len = 0;
-	assert_int_equal(lzma_stream_buffer_decode(&memory, 0, NULL, (const uint8_t *)in->p, &at,
-						   in->len, (uint8_t *)out, ret_len, size),
+	assert_int_equal(lzma_stream_buffer_decode(&memory, 0, NULL,
+						   (const uint8_t *)in->p, &at, in->len,
+						   (uint8_t *)out, ret_len, size),
 			 LZMA_OK);
 	assert_int_equal(at, in->len);
 }
@@ -151,7 +153,8 @@ static void test_xz_has_what_the_kernels_decoder_needs(void **state)
 
 	(void)state;
 	pack("module", 6, ".xz", &out);
-	assert_int_equal(lzma_stream_header_decode(&flags, (const uint8_t *)out.p), LZMA_OK);
+	assert_int_equal(lzma_stream_header_decode(&flags, (const uint8_t *)out.p),
+			 LZMA_OK);
 	assert_int_equal(flags.check, LZMA_CHECK_CRC32);
 	/* block header: one filter, LZMA2 (0x21), one byte of properties: 1 MiB is 16 */
 	assert_int_equal(out.p[14], 0x21);

@@ -70,9 +70,12 @@ static void put_key(const struct dir *d)
 
 	if (key == NULL) {
 		make_key(d);
-		assert_int_equal(fd_read_file_in(d->fd, "mok.key", 65536, &key, &key_len, NULL), 0);
-		assert_int_equal(fd_read_file_in(d->fd, "mok.pub", 65536, &cert, &cert_len, NULL),
-				 0);
+		assert_int_equal(
+			fd_read_file_in(d->fd, "mok.key", 65536, &key, &key_len, NULL),
+			0);
+		assert_int_equal(
+			fd_read_file_in(d->fd, "mok.pub", 65536, &cert, &cert_len, NULL),
+			0);
 		return;
 	}
 	assert_int_equal(fd_replace_at(d->fd, "mok.key", key, key_len, 0600, NULL), 0);
@@ -81,7 +84,8 @@ static void put_key(const struct dir *d)
 
 static int sign(const struct dir *d, struct str *out, struct kg_err *err)
 {
-	return seal_sign(module, MODULE_LEN, d->fd, "mok.key", "mok.pub", "sha256", out, err);
+	return seal_sign(module, MODULE_LEN, d->fd, "mok.key", "mok.pub", "sha256", out,
+			 err);
 }
 
 static void assert_not_signed(const struct dir *d, const char *words)
@@ -96,7 +100,8 @@ static void assert_not_signed(const struct dir *d, const char *words)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
-static void write_file(const struct dir *d, const char *name, const void *data, size_t len)
+static void write_file(const struct dir *d, const char *name, const void *data,
+		       size_t len)
 {
 	assert_int_equal(fd_replace_at(d->fd, name, data, len, 0600, NULL), 0);
 }
@@ -152,9 +157,10 @@ static void test_a_module_is_followed_by_a_signature_that_verifies(void **state)
 	assert_null(CMS_get1_certs(cms));
 	sk_X509_push(signers, read_cert(d));
 	content = BIO_new_mem_buf(module, (int)MODULE_LEN);
-	assert_int_equal(CMS_verify(cms, signers, NULL, content, NULL,
-				    CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY | CMS_NOINTERN),
-			 1);
+	assert_int_equal(
+		CMS_verify(cms, signers, NULL, content, NULL,
+			   CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY | CMS_NOINTERN),
+		1);
 	BIO_free(content);
 	CMS_ContentInfo_free(cms);
 	sk_X509_pop_free(signers, X509_free);
@@ -182,11 +188,12 @@ static void test_the_openssl_program_verifies_it(void **state)
 	struct str out = { 0 };
 	const char *der;
 	size_t len;
-	static const char *const to_pem[] = { "x509", "-inform", "DER", "-in", "mok.pub", "-out",
-					      "mok.pem", NULL };
-	static const char *const verify[] = { "cms",	  "-verify",   "-binary",   "-inform",
-					      "DER",	  "-in",       "sig",	    "-content",
-					      "mod",	  "-certfile", "mok.pem",   "-nointern",
+	static const char *const to_pem[] = { "x509",	 "-inform", "DER",     "-in",
+					      "mok.pub", "-out",    "mok.pem", NULL };
+	static const char *const verify[] = { "cms",	   "-verify",  "-binary",
+					      "-inform",   "DER",      "-in",
+					      "sig",	   "-content", "mod",
+					      "-certfile", "mok.pem",  "-nointern",
 					      "-noverify", NULL };
 
 	if (faccessat(AT_FDCWD, "/usr/bin/openssl", X_OK, 0) < 0)
@@ -280,7 +287,8 @@ static void test_a_key_that_is_there_is_kept(void **state)
 	size_t len;
 
 	put_key(d);
-	assert_int_equal(fd_read_file_in(d->fd, "mok.key", 65536, &before, &len, NULL), 0);
+	assert_int_equal(fd_read_file_in(d->fd, "mok.key", 65536, &before, &len, NULL),
+			 0);
 	make_key(d);
 	/* also when only the certificate got lost: it is made again for the same key */
 	assert_int_equal(unlinkat(d->fd, "mok.pub", 0), 0);
@@ -400,8 +408,8 @@ static void test_an_unknown_hash_is_refused(void **state)
 	struct str out = { 0 };
 
 	put_key(d);
-	assert_int_equal(seal_sign(module, MODULE_LEN, d->fd, "mok.key", "mok.pub", "crc32", &out,
-				   &err),
+	assert_int_equal(seal_sign(module, MODULE_LEN, d->fd, "mok.key", "mok.pub",
+				   "crc32", &out, &err),
 			 -KGE_SIGN);
 	assert_non_null(strstr(err.text, "crc32"));
 }
@@ -417,7 +425,8 @@ static void test_a_protected_key_needs_its_passphrase(void **state)
 	long len;
 
 	assert_int_equal(PEM_write_bio_PrivateKey(bio, key, EVP_aes_256_cbc(),
-						  (const unsigned char *)"secret", 6, NULL, NULL),
+						  (const unsigned char *)"secret", 6,
+						  NULL, NULL),
 			 1);
 	len = BIO_get_mem_data(bio, &text);
 	write_file(d, "mok.key", text, (size_t)len);

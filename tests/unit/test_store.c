@@ -150,7 +150,8 @@ static bool is_there(struct fixture *f, const char *path)
 
 static int count_store(struct fixture *f)
 {
-	_cleanup_close_ int fd = fd_try_open_in(f->sys.root_fd, STORE, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int fd =
+		fd_try_open_in(f->sys.root_fd, STORE, O_RDONLY | O_DIRECTORY);
 	_cleanup_dir_ DIR *dir = fd_list(fd);
 	int n = 0;
 
@@ -164,7 +165,8 @@ static void assert_content(struct fixture *f, const char *path, const char *text
 {
 	_cleanup_free_ char *found = NULL;
 
-	assert_int_equal(fd_read_file_in(f->sys.root_fd, path, 4096, &found, NULL, NULL), 0);
+	assert_int_equal(fd_read_file_in(f->sys.root_fd, path, 4096, &found, NULL, NULL),
+			 0);
 	assert_string_equal(found, text);
 }
 
@@ -207,17 +209,19 @@ static void test_an_unknown_key_is_absent(void **state)
 
 static void test_a_key_is_64_hex_digits(void **state)
 {
-	static const char *const bad[] = { "", "..", "abc", "../" KEY_A, KEY_A "a", ".new-1" };
+	static const char *const bad[] = { "",		"..",	   "abc",
+					   "../" KEY_A, KEY_A "a", ".new-1" };
 	struct fixture *f = *state;
 	struct kg_artefact a;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct kg_err err = { 0 };
 
-		assert_int_equal(store_get(&f->sys, bad[i], &f->arena, &a, &err), -EINVAL);
+		assert_int_equal(store_get(&f->sys, bad[i], &f->arena, &a, &err),
+				 -EINVAL);
 		memset(&err, 0, sizeof(err));
-		assert_int_equal(store_put(&f->sys, bad[i], &recipe, f->out_fd, -1, &f->arena, &a,
-					   &err),
+		assert_int_equal(store_put(&f->sys, bad[i], &recipe, f->out_fd, -1,
+					   &f->arena, &a, &err),
 				 -EINVAL);
 	}
 }
@@ -239,8 +243,9 @@ static void test_a_build_without_ka_and_log_is_kept(void **state)
 	struct kg_err err = { 0 };
 
 	assert_int_equal(fd_remove_tree_at(f->out_fd, "ka", NULL), 0);
-	assert_int_equal(store_put(&f->sys, KEY_A, &recipe, f->out_fd, -1, &f->arena, &a, &err),
-			 0);
+	assert_int_equal(
+		store_put(&f->sys, KEY_A, &recipe, f->out_fd, -1, &f->arena, &a, &err),
+		0);
 	assert_int_equal(get(f, KEY_A), 0);
 	assert_false(is_there(f, STORE "/" KEY_A "/make.log"));
 }
@@ -266,8 +271,8 @@ static void assert_not_put(struct fixture *f, const char *words)
 	struct kg_artefact a;
 	struct kg_err err = { 0 };
 
-	assert_true(store_put(&f->sys, KEY_A, &recipe, f->out_fd, f->log_fd, &f->arena, &a,
-			      &err) < 0);
+	assert_true(store_put(&f->sys, KEY_A, &recipe, f->out_fd, f->log_fd, &f->arena,
+			      &a, &err) < 0);
 	if (strstr(err.text, words) == NULL)
 		fail_msg("'%s' does not say '%s'", err.text, words);
 	assert_int_equal(get(f, KEY_A), -ENOENT);
@@ -318,8 +323,9 @@ static void test_a_store_that_others_can_write_is_not_used(void **state)
 	fd = fd_try_open_in(f->sys.root_fd, STORE, O_RDONLY | O_DIRECTORY);
 	assert_int_equal(fchmod(fd, 0775), 0);
 	assert_int_equal(get(f, KEY_A), -ENOENT);
-	assert_int_equal(store_put(&f->sys, KEY_B, &recipe, f->out_fd, -1, &f->arena, &a, &err),
-			 -EPERM);
+	assert_int_equal(
+		store_put(&f->sys, KEY_B, &recipe, f->out_fd, -1, &f->arena, &a, &err),
+		-EPERM);
 	assert_non_null(strstr(err.text, STORE));
 }
 
@@ -332,7 +338,8 @@ static void test_a_store_that_cannot_be_made_is_an_error_of_put_only(void **stat
 	close(make_dir(f->sys.root_fd, "var/cache"));
 	write_at(f->sys.root_fd, "var/cache/kmodgate", "a file");
 	assert_int_equal(get(f, KEY_A), -ENOENT);
-	assert_true(store_put(&f->sys, KEY_A, &recipe, f->out_fd, -1, &f->arena, &a, &err) < 0);
+	assert_true(store_put(&f->sys, KEY_A, &recipe, f->out_fd, -1, &f->arena, &a,
+			      &err) < 0);
 	assert_non_null(strstr(err.text, STORE));
 	memset(&err, 0, sizeof(err));
 	assert_true(store_evict(&f->sys, 0, &err) < 0);
@@ -451,13 +458,13 @@ static void damage_fifo(int fd)
 static void test_a_damaged_entry_is_removed_and_absent(void **state)
 {
 	static void (*const damages[])(int) = {
-		damage_truncate,     damage_empty_manifest, damage_no_manifest,
-		damage_manifest_link, damage_manifest_key,  damage_extra_file,
-		damage_extra_at_top, damage_hidden_file,    damage_flip,
-		damage_append,	     damage_missing,	    damage_link,
-		damage_hard_link,    damage_link_target,    damage_mode,
-		damage_group_write,  damage_entry_mode,	    damage_owner,
-		damage_entry_owner,  damage_fifo,
+		damage_truncate,      damage_empty_manifest, damage_no_manifest,
+		damage_manifest_link, damage_manifest_key,   damage_extra_file,
+		damage_extra_at_top,  damage_hidden_file,    damage_flip,
+		damage_append,	      damage_missing,	     damage_link,
+		damage_hard_link,     damage_link_target,    damage_mode,
+		damage_group_write,   damage_entry_mode,     damage_owner,
+		damage_entry_owner,   damage_fifo,
 	};
 	struct fixture *f = *state;
 
@@ -490,14 +497,15 @@ static void test_every_truncation_of_the_manifest_is_seen(void **state)
 	size_t len;
 
 	put(f, KEY_A);
-	assert_int_equal(fd_read_file_in(f->sys.root_fd, STORE "/" KEY_A "/manifest.yaml", 65536,
-					 &text, &len, NULL),
+	assert_int_equal(fd_read_file_in(f->sys.root_fd, STORE "/" KEY_A "/manifest.yaml",
+					 65536, &text, &len, NULL),
 			 0);
 	/* without its last byte, the newline, it still says everything */
 	for (size_t n = len - 2; n > 0; n -= n > 60 ? 37 : 1) {
 		put(f, KEY_A);
 		fd = open_entry(f, KEY_A);
-		assert_int_equal(fd_replace_at(fd, "manifest.yaml", text, n, 0644, NULL), 0);
+		assert_int_equal(fd_replace_at(fd, "manifest.yaml", text, n, 0644, NULL),
+				 0);
 		close(fd);
 		fd = -1;
 		if (get(f, KEY_A) != -ENOENT)
@@ -547,8 +555,8 @@ static void put_for_ever(struct fixture *f)
 
 		if (store_fd >= 0)
 			(void)fd_remove_tree_at(store_fd, KEY_A, NULL);
-		(void)!store_put(&f->sys, KEY_A, &recipe, f->out_fd, f->log_fd, &f->arena, &a,
-				 NULL);
+		(void)!store_put(&f->sys, KEY_A, &recipe, f->out_fd, f->log_fd, &f->arena,
+				 &a, NULL);
 	}
 }
 
@@ -582,8 +590,8 @@ static void put_and_get(struct fixture *f)
 		const char *key = keys[rand_r(&seed) % 3];
 		struct kg_artefact a;
 		struct kg_err err = { 0 };
-		int r = store_put(&f->sys, key, &recipe, f->out_fd, f->log_fd, &f->arena, &a,
-				  &err);
+		int r = store_put(&f->sys, key, &recipe, f->out_fd, f->log_fd, &f->arena,
+				  &a, &err);
 
 		if (r < 0 && r != -EEXIST && r != -ENOENT)
 			_exit(1);
@@ -693,7 +701,8 @@ static struct key_case make_case(struct fixture *f)
 	return (struct key_case){
 		.source = { .name = "m", .version = "1" },
 		.recipe = { .identity = "recipe" },
-		.headers = { .identity = "headers", .source_dir = "/lib/modules/R/build" },
+		.headers = { .identity = "headers",
+			     .source_dir = "/lib/modules/R/build" },
 		.in = { .source_fd = f->out_fd,
 			.release = "R",
 			.arch = "x86_64",
@@ -721,11 +730,11 @@ static void test_each_input_changes_the_key(void **state)
 	char keys[14][65];
 	size_t n = 0;
 
-#define CHANGE(what)                                 \
-	do {                                         \
-		struct key_case c = make_case(f);    \
-		what;                                \
-		key_of(f, &c, keys[n++]);            \
+#define CHANGE(what) \
+	do { \
+		struct key_case c = make_case(f); \
+		what; \
+		key_of(f, &c, keys[n++]); \
 	} while (0)
 	CHANGE((void)c);
 	CHANGE(c.source.name = "n");

@@ -8,6 +8,7 @@ export LC_ALL=C.UTF-8
 . /srv/bed/facts
 . /run/bed/lib/layers.sh
 . /run/bed/lib/archive.sh
+. /run/bed/lib/modules.sh
 
 OUT=/run/bed/last # what the last `run` printed, both streams in order
 RC=0

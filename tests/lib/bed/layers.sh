@@ -14,6 +14,8 @@ declare -A BED_PARENT=(
     [kg]=kold              # and the kmodgate under test with v4l2loopback-dkms
     [kg-flavours]=kold-flavours
     [kg-uu]=kold-uu
+    [kcloud]=base          # the small -cloud kernel and its headers instead: where the kernel does not matter
+    [kgc]=kcloud           # and kmodgate with acpi-call-dkms
 )
 
 layer_base() {
@@ -37,6 +39,11 @@ layer_kold_uu() { apt-get install -y unattended-upgrades; }
 layer_kg() { bed_install_kmodgate v4l2loopback-dkms; }
 layer_kg_flavours() { bed_install_kmodgate v4l2loopback-dkms; }
 layer_kg_uu() { bed_install_kmodgate v4l2loopback-dkms; }
+layer_kcloud() {
+    echo acpi_call >>/etc/initramfs-tools/modules
+    apt-get install -y linux-{image,headers}-cloud-"$BED_ARCH"
+}
+layer_kgc() { bed_install_kmodgate acpi-call-dkms; }
 
 # mmdebstrap runs on the outside, from the pockets.
 bed_boot() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/commit/tree.h"
+#include "core/commit/modtree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,14 +8,14 @@
 #include "core/base/fd.h"
 #include "core/base/name.h"
 
-int tree_try_modules(const struct kg_system *sys)
+int modtree_try_modules(const struct kg_system *sys)
 {
 	return fd_try_open_in(sys->root_fd, sys->install_tree, O_RDONLY | O_DIRECTORY);
 }
 
 static int try_below_modules(const struct kg_system *sys, const char *name)
 {
-	_cleanup_close_ int modules_fd = tree_try_modules(sys);
+	_cleanup_close_ int modules_fd = modtree_try_modules(sys);
 	int fd;
 
 	if (modules_fd < 0)
@@ -24,17 +24,17 @@ static int try_below_modules(const struct kg_system *sys, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int tree_try_work(const struct kg_system *sys)
+int modtree_try_work(const struct kg_system *sys)
 {
-	return try_below_modules(sys, TREE_WORK);
+	return try_below_modules(sys, MODTREE_WORK);
 }
 
-int tree_try_release(const struct kg_system *sys, const char *release)
+int modtree_try_release(const struct kg_system *sys, const char *release)
 {
 	return try_below_modules(sys, release);
 }
 
-int tree_make_dir_at(int dir_fd, const char *name, struct kg_err *err)
+int modtree_make_dir_at(int dir_fd, const char *name, struct kg_err *err)
 {
 	if (mkdirat(dir_fd, name, 0755) == 0)
 		(void)!fchmodat(dir_fd, name, 0755, 0);
@@ -45,7 +45,7 @@ int tree_make_dir_at(int dir_fd, const char *name, struct kg_err *err)
 
 static int make_modules(const struct kg_system *sys, bool *ret_is_ours, struct kg_err *err)
 {
-	int fd = tree_try_modules(sys);
+	int fd = modtree_try_modules(sys);
 
 	*ret_is_ours = fd == -ENOENT;
 	if (fd == -ENOENT)
@@ -53,7 +53,7 @@ static int make_modules(const struct kg_system *sys, bool *ret_is_ours, struct k
 	return fd >= 0 ? fd : kg_fail_errno(err, fd, "cannot open %s", sys->install_tree);
 }
 
-int tree_make_work(const struct kg_system *sys, struct kg_err *err)
+int modtree_make_work(const struct kg_system *sys, struct kg_err *err)
 {
 	bool is_ours = false;
 	_cleanup_close_ int modules_fd = make_modules(sys, &is_ours, err);
@@ -61,15 +61,15 @@ int tree_make_work(const struct kg_system *sys, struct kg_err *err)
 
 	if (modules_fd < 0)
 		return modules_fd;
-	work_fd = tree_make_dir_at(modules_fd, TREE_WORK, err);
+	work_fd = modtree_make_dir_at(modules_fd, MODTREE_WORK, err);
 	if (work_fd < 0)
 		return work_fd;
 	if (is_ours) {
-		_cleanup_close_ int fd = openat(work_fd, TREE_MADE,
+		_cleanup_close_ int fd = openat(work_fd, MODTREE_MADE,
 						O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 		if (fd < 0)
-			return kg_fail_errno(err, -errno, "cannot write %s/%s", TREE_WORK,
-					     TREE_MADE);
+			return kg_fail_errno(err, -errno, "cannot write %s/%s", MODTREE_WORK,
+					     MODTREE_MADE);
 	}
 	if (fsync(work_fd) < 0 || fsync(modules_fd) < 0)
 		return kg_fail_errno(err, -errno, "cannot sync %s", sys->install_tree);
@@ -89,21 +89,21 @@ static bool has_other_than(int dir_fd, const char *name)
 	return false;
 }
 
-void tree_drop_work(const struct kg_system *sys)
+void modtree_drop_work(const struct kg_system *sys)
 {
-	_cleanup_close_ int work_fd = tree_try_work(sys);
-	_cleanup_close_ int modules_fd = tree_try_modules(sys);
+	_cleanup_close_ int work_fd = modtree_try_work(sys);
+	_cleanup_close_ int modules_fd = modtree_try_modules(sys);
 	_cleanup_close_ int parent_fd = -1;
 	const char *slash = strrchr(sys->install_tree, '/');
 	bool is_ours;
 
 	if (work_fd < 0 || modules_fd < 0)
 		return;
-	unlinkat(work_fd, TREE_SWITCH, AT_REMOVEDIR);
-	if (has_other_than(work_fd, TREE_MADE))
+	unlinkat(work_fd, MODTREE_SWITCH, AT_REMOVEDIR);
+	if (has_other_than(work_fd, MODTREE_MADE))
 		return;
-	is_ours = unlinkat(work_fd, TREE_MADE, 0) == 0;
-	unlinkat(modules_fd, TREE_WORK, AT_REMOVEDIR);
+	is_ours = unlinkat(work_fd, MODTREE_MADE, 0) == 0;
+	unlinkat(modules_fd, MODTREE_WORK, AT_REMOVEDIR);
 	if (!is_ours)
 		return;
 	parent_fd = openat(modules_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -111,7 +111,7 @@ void tree_drop_work(const struct kg_system *sys)
 		unlinkat(parent_fd, slash != NULL ? slash + 1 : sys->install_tree, AT_REMOVEDIR);
 }
 
-int tree_open_parent(const struct kg_system *sys, const char *release, const char *path,
+int modtree_open_parent(const struct kg_system *sys, const char *release, const char *path,
 		     const char **ret_name)
 {
 	_cleanup_str_ struct str s = { 0 };
@@ -130,7 +130,7 @@ int tree_open_parent(const struct kg_system *sys, const char *release, const cha
 	return fd_try_open_in(sys->root_fd, str_get(&s), O_RDONLY | O_DIRECTORY);
 }
 
-int tree_check_names(const char *release, const char *const *files, struct kg_err *err)
+int modtree_check_names(const char *release, const char *const *files, struct kg_err *err)
 {
 	if (!name_is_word(release))
 		return kg_fail(err, -KGE_HOSTILE, "not a kernel release: '%s'", release);
@@ -141,10 +141,10 @@ int tree_check_names(const char *release, const char *const *files, struct kg_er
 	return 0;
 }
 
-bool tree_has_kernel(const struct kg_system *sys, const char *release)
+bool modtree_has_kernel(const struct kg_system *sys, const char *release)
 {
 	static const char *const marks[] = { "modules.dep", "modules.order", "kernel" };
-	_cleanup_close_ int fd = tree_try_release(sys, release);
+	_cleanup_close_ int fd = modtree_try_release(sys, release);
 
 	for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(marks); i++)
 		if (faccessat(fd, marks[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -152,7 +152,7 @@ bool tree_has_kernel(const struct kg_system *sys, const char *release)
 	return false;
 }
 
-int tree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE])
+int modtree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE])
 {
 	_cleanup_close_ int fd =
 		openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -176,13 +176,13 @@ int tree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE])
 	return r;
 }
 
-int tree_digest_in(const struct kg_system *sys, const char *release, const char *path,
+int modtree_digest_in(const struct kg_system *sys, const char *release, const char *path,
 		   char ret_hex[DIGEST_HEX_SIZE])
 {
 	const char *name;
-	_cleanup_close_ int parent_fd = tree_open_parent(sys, release, path, &name);
+	_cleanup_close_ int parent_fd = modtree_open_parent(sys, release, path, &name);
 
-	return parent_fd < 0 ? parent_fd : tree_digest_at(parent_fd, name, ret_hex);
+	return parent_fd < 0 ? parent_fd : modtree_digest_at(parent_fd, name, ret_hex);
 }
 
 /* Without ".ko" in its name: nobody's depmod may list it. */
@@ -194,7 +194,7 @@ static void temp_name(const char *name, char ret_tmp[64])
 	snprintf(ret_tmp, 64, ".kmodgate-%.16s", hex);
 }
 
-void tree_drop_temp(int dir_fd, const char *name)
+void modtree_drop_temp(int dir_fd, const char *name)
 {
 	char tmp[64];
 
@@ -222,7 +222,7 @@ static int copy_entry(int from_fd, const char *from_name, int to_fd, const char 
 	return r;
 }
 
-int tree_move(int from_fd, const char *from_name, int to_fd, const char *to_name)
+int modtree_move(int from_fd, const char *from_name, int to_fd, const char *to_name)
 {
 	int r;
 
@@ -239,7 +239,7 @@ int tree_move(int from_fd, const char *from_name, int to_fd, const char *to_name
 	return r;
 }
 
-int tree_link(int from_fd, const char *from_name, int to_fd, const char *to_name)
+int modtree_link(int from_fd, const char *from_name, int to_fd, const char *to_name)
 {
 	if (linkat(from_fd, from_name, to_fd, to_name, 0) == 0)
 		return 0;

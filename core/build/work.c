@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The work folder before and after: what the build gets, and what is taken of what it left. */
+#include "core/build/internal.h"
+#include "core/build/path.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BUILD_FILE_LIMIT ((size_t)4 << 30) /* largest file a build may write */
+
+/* A folder of the build user's; the caller owns the fd. */
+static int make_folder(const struct build *b, int dir_fd, const char *name)
+{
+	int fd;
+
+	if (mkdirat(dir_fd, name, 0755) < 0)
+		return kg_fail_errno(b->err, -errno, "cannot make the work folder %s", name);
+	fd = fd_open_dir_at(dir_fd, name, b->err);
+	if (fd < 0)
+		return fd;
+	if (fchown(fd, b->req->sys->build_uid, b->req->sys->build_gid) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return kg_fail_errno(b->err, r, "cannot give %s to the build user", name);
+	}
+	return fd;
+}
+
+static int make_folders(struct build *b)
+{
+	static const char *const names[] = { "module", "log" };
+	const struct kg_system *sys = b->req->sys;
+	int r;
+
+	b->build_fd = make_folder(b, b->req->work_fd, "build");
+	if (b->build_fd < 0)
+		return b->build_fd;
+	r = fd_copy_tree(b->req->source_fd, b->build_fd, FD_COPY_TO_OWNER, sys->build_uid,
+			 sys->build_gid, b->err);
+	if (r < 0)
+		return kg_fail_errno(b->err, r, "cannot copy /%s", b->req->source->path);
+	b->ka_fd = make_folder(b, b->req->work_fd, "ka");
+	if (b->ka_fd < 0)
+		return b->ka_fd;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int fd = make_folder(b, b->ka_fd, names[i]);
+
+		if (fd < 0)
+			return fd;
+		close(fd);
+	}
+	return 0;
+}
+
+/* ---- the view ---- */
+
+struct bind_list {
+	struct sandbox_bind *v;
+	size_t n;
+};
+
+static void add_bind(struct build *b, struct bind_list *list, const char *at, int fd,
+		     bool is_writable)
+{
+	struct sandbox_bind *bind = ARENA_ADD(&b->arena, list->v, list->n);
+
+	if (bind != NULL)
+		*bind = (struct sandbox_bind){ .at = at, .fd = fd, .is_writable = is_writable };
+}
+
+static void add_link(struct build *b, struct bind_list *list, const char *at, const char *target)
+{
+	struct sandbox_bind *bind = ARENA_ADD(&b->arena, list->v, list->n);
+
+	if (bind != NULL)
+		*bind = (struct sandbox_bind){ .at = at, .fd = -1, .target = target };
+}
+
+static bool keep_fd(struct build *b, int fd)
+{
+	int *slot = ARENA_ADD(&b->arena, b->depend_fds, b->n_depend_fds);
+
+	if (slot == NULL) {
+		close(fd);
+		return false;
+	}
+	*slot = fd;
+	return true;
+}
+
+/* Each entry of @dir_fd below @at, but not @but. */
+static void bind_entries(struct build *b, struct bind_list *list, int dir_fd, const char *at,
+			 const char *but)
+{
+	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL) {
+		int fd;
+
+		if (strcmp(entry->d_name, but) == 0)
+			continue;
+		fd = openat(dir_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || !keep_fd(b, fd))
+			continue;
+		if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+			add_bind(b, list,
+				 arena_printf(&b->arena, "%s/%s", at, entry->d_name), fd, false);
+	}
+}
+
+/* A BUILD_DEPENDS as DKMS shows it once it is built: its K/A, the link to that, its source. */
+static void bind_depend(struct build *b, struct bind_list *list, const struct build_depend *d)
+{
+	const struct build_request *req = b->req;
+	struct arena *a = &b->arena;
+	const char *base = arena_printf(a, "/%s/%s", req->sys->dkms_tree, d->name);
+	const char *ka = arena_printf(a, "%s/%s/%s/%s", base, d->version, req->release, req->arch);
+	int ka_fd = openat(d->dir_fd, "ka", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	/* an artefact of the store keeps what is not a module in ka/ */
+	bind_entries(b, list, d->dir_fd, ka, ka_fd >= 0 ? "ka" : "");
+	if (ka_fd >= 0 && keep_fd(b, ka_fd))
+		bind_entries(b, list, ka_fd, ka, "module");
+	add_link(b, list, arena_printf(a, "%s/kernel-%s-%s", base, req->release, req->arch),
+		 arena_printf(a, "%s/%s/%s", d->version, req->release, req->arch));
+	add_link(b, list, arena_printf(a, "%s/%s/source", base, d->version),
+		 arena_printf(a, "/%s/%s-%s", req->sys->source_tree, d->name, d->version));
+}
+
+static void fill_binds(struct build *b)
+{
+	const struct build_request *req = b->req;
+	struct bind_list list = { 0 };
+	struct arena *a = &b->arena;
+	const char *base = arena_printf(a, "/%s/%s/%s", req->sys->dkms_tree, req->source->name,
+					req->source->version);
+
+	b->build_dir = arena_printf(a, "%s/build", base);
+	b->ka_dir = arena_printf(a, "%s/%s/%s", base, req->release, req->arch);
+	for (size_t i = 0; i < req->view->n_binds; i++) {
+		struct sandbox_bind *bind = ARENA_ADD(a, list.v, list.n);
+
+		if (bind != NULL)
+			*bind = req->view->binds[i];
+	}
+	add_bind(b, &list, b->build_dir, b->build_fd, true);
+	add_bind(b, &list, b->ka_dir, b->ka_fd, true);
+	add_link(b, &list, arena_printf(a, "%s/source", base),
+		 arena_printf(a, "/%s", req->source->path));
+	for (size_t i = 0; i < req->n_depends; i++)
+		bind_depend(b, &list, &req->depends[i]);
+	b->box.binds = list.v;
+	b->box.n_binds = list.n;
+}
+
+static void fill_masks(struct build *b)
+{
+	const char *const *old = b->req->view->masks;
+	const char **masks;
+	size_t n = 0;
+
+	while (old != NULL && old[n] != NULL)
+		n++;
+	masks = arena_array(&b->arena, n + 2, sizeof(*masks));
+	if (masks == NULL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		masks[i] = old[i];
+	masks[n] = arena_printf(&b->arena, "/%s", b->req->sys->dkms_tree);
+	b->box.masks = masks;
+}
+
+/* What DKMS gives a build: its PATH, the kernel's compiler; nothing of the caller's. */
+static void fill_env(struct build *b)
+{
+	const struct build_tools *tools = &b->tools;
+	const char **env = arena_array(&b->arena, 16, sizeof(*env));
+	struct arena *a = &b->arena;
+	size_t n = 0;
+
+	if (env == NULL)
+		return;
+	for (; path_env[n] != NULL; n++)
+		env[n] = path_env[n];
+	if (tools->cc != NULL) {
+		env[n++] = arena_printf(a, "CC=%s", tools->cc);
+		env[n++] = arena_printf(a, "KERNEL_CC=%s", tools->cc);
+	}
+	if (tools->ld != NULL) {
+		env[n++] = arena_printf(a, "LD=%s", tools->ld);
+		env[n++] = arena_printf(a, "KERNEL_LD=%s", tools->ld);
+	}
+	b->box.env = env;
+}
+
+int work_prepare(struct build *b)
+{
+	const struct build_request *req = b->req;
+	const struct tools_request look = { .view = req->view, .headers = req->headers };
+	_cleanup_str_ struct str said = { 0 };
+	int r = make_folders(b);
+
+	if (r == 0)
+		r = tools_find(&look, &b->arena, &b->tools, &said, b->err);
+	if (r < 0)
+		return r;
+	b->box = *req->view;
+	b->box.uid = req->sys->build_uid;
+	b->box.gid = req->sys->build_gid;
+	b->box.release = req->release;
+	b->box.in_fd = -1;
+	b->box.out_fd = req->log_fd;
+	b->box.err_fd = req->log_fd;
+	if (b->box.file_limit_bytes == 0)
+		b->box.file_limit_bytes = BUILD_FILE_LIMIT;
+	fill_binds(b);
+	fill_masks(b);
+	fill_env(b);
+	b->box.cwd = b->build_dir;
+	return b->arena.failed ? kg_fail_errno(b->err, -ENOMEM, "cannot prepare the build") : 0;
+}
+
+void work_fini(struct build *b)
+{
+	for (size_t i = 0; i < b->n_depend_fds; i++)
+		close(b->depend_fds[i]);
+	if (b->build_fd >= 0)
+		close(b->build_fd);
+	if (b->ka_fd >= 0)
+		close(b->ka_fd);
+}
+
+/* ---- what it left ---- */
+
+static int collect_module(struct build *b, int from_fd, int to_fd,
+			  const struct kg_recipe_module *module)
+{
+	_cleanup_str_ struct str name = { 0 };
+
+	str_addf(&name, "%s.ko", module->dest_name);
+	if (!str_ok(&name))
+		return kg_fail_errno(b->err, -ENOMEM, "cannot take %s.ko", module->dest_name);
+	if (renameat(from_fd, str_get(&name), to_fd, str_get(&name)) < 0)
+		return kg_fail(b->err, -KGE_BUILD, "POST_BUILD left no %s in %s/module",
+			       str_get(&name), b->ka_dir);
+	return 0;
+}
+
+/* Module.symvers, where the build made one and no script put one there. */
+static int collect_symvers(struct build *b, int ka_fd)
+{
+	struct stat st;
+
+	if (fstatat(ka_fd, "Module.symvers", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    fstatat(b->build_fd, "Module.symvers", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return 0;
+	return fd_copy_file_at(b->build_fd, "Module.symvers", ka_fd, "Module.symvers", 0644,
+			       b->err);
+}
+
+/*
+ * Nothing of the build runs any more, so what is checked stays as it is; the copy takes regular
+ * files, folders and links, and follows none.
+ */
+int work_collect(struct build *b)
+{
+	_cleanup_close_ int out_fd = fd_make_dir_in(b->req->work_fd, "out", 0755, b->err);
+	_cleanup_close_ int to_fd = -1;
+	_cleanup_close_ int ka_fd = -1;
+	_cleanup_close_ int from_fd = -1;
+	const struct kg_recipe *recipe = b->req->recipe;
+	int r;
+
+	if (out_fd < 0)
+		return out_fd;
+	to_fd = fd_make_dir_in(out_fd, "module", 0755, b->err);
+	ka_fd = to_fd < 0 ? -1 : fd_make_dir_in(out_fd, "ka", 0755, b->err);
+	if (ka_fd < 0)
+		return b->err->code;
+	r = fd_copy_tree(b->ka_fd, ka_fd, FD_COPY_TO_OWNER, 0, 0, b->err);
+	if (r < 0)
+		return r;
+	from_fd = fd_open_dir_at(ka_fd, "module", b->err);
+	if (from_fd < 0)
+		return from_fd;
+	for (size_t i = 0; r == 0 && i < recipe->n_modules; i++)
+		if (!recipe->modules[i].is_excluded)
+			r = collect_module(b, from_fd, to_fd, &recipe->modules[i]);
+	unlinkat(ka_fd, "module", AT_REMOVEDIR);
+	unlinkat(ka_fd, "log", AT_REMOVEDIR);
+	return r == 0 ? collect_symvers(b, ka_fd) : r;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plugins/apt/planner.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum kg_change planner_change(bool before, bool after)
+{
+	if (before && after)
+		return KG_CHANGE_CHANGES;
+	return after ? KG_CHANGE_ENTERS : KG_CHANGE_LEAVES;
+}
+
+static bool comes(enum kg_change change)
+{
+	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
+}
+
+bool planner_builds(const struct planner *p)
+{
+	for (size_t i = 0; i < p->plan->n_kernels; i++)
+		if (comes(p->plan->kernels[i].change))
+			return true;
+	for (size_t i = 0; i < p->plan->n_sources; i++)
+		if (comes(p->plan->sources[i].change))
+			return true;
+	return false;
+}
+
+/* "0.deb12.4", "56", "rc3": between the version and the flavour. */
+static bool is_number_part(const char *part, size_t len)
+{
+	if (len > 2 && part[0] == 'r' && part[1] == 'c')
+		part += 2;
+	return isdigit((unsigned char)part[0]) != 0;
+}
+
+const char *planner_flavour(struct planner *p, const char *release)
+{
+	const char *part = release + strcspn(release, "-");
+
+	while (*part == '-') {
+		size_t len = strcspn(part + 1, "-");
+
+		if (!is_number_part(part + 1, len))
+			return arena_strdup(&p->plan->arena, part + 1);
+		part += 1 + len;
+	}
+	return "";
+}
+
+/* Without "+b1" (rebuilt), "+1" (signed): "+deb12u1" is another source version. */
+static size_t source_len(const char *version)
+{
+	const char *plus = strrchr(version, '+');
+	const char *p = plus;
+
+	if (plus == NULL)
+		return strlen(version);
+	p += 1 + (plus[1] == 'b');
+	if (*p == '\0' || p[strspn(p, "0123456789")] != '\0')
+		return strlen(version);
+	return (size_t)(plus - version);
+}
+
+bool planner_same_source(const char *version_a, const char *version_b)
+{
+	size_t len = source_len(version_a);
+
+	return len == source_len(version_b) && memcmp(version_a, version_b, len) == 0;
+}
+
+static void add_growth(struct planner *p)
+{
+	const struct txn *txn = p->txn;
+	uint64_t more = 0;
+	uint64_t less = 0;
+
+	for (size_t i = 0; i < txn->n; i++) {
+		const struct txn_package *pkg = &txn->packages[i];
+		const struct db_package *old = NULL;
+
+		if (pkg->is_fetched)
+			continue;
+		if (pkg->old_version != NULL)
+			old = db_find(&txn->db, pkg->plain_name, pkg->old_arch);
+		more += pkg->installed_kib;
+		less += old != NULL ? old->installed_kib : 0;
+	}
+	p->plan->growth_bytes = more > less ? (more - less) * 1024 : 0;
+}
+
+int planner_make(struct planner *p, const char *run_dir, struct kg_err *err)
+{
+	int r = planner_add_kernels(p, err);
+
+	add_growth(p);
+	if (r == 0)
+		r = planner_add_sources(p, err);
+	if (r < 0 || !planner_builds(p))
+		return r;
+	r = planner_add_headers(p, err);
+	if (r == 0)
+		r = planner_add_archives(p, err);
+	if (r == 0)
+		r = planner_add_removed(p, run_dir, err);
+	if (r == 0 && (p->plan->arena.failed || p->txn->arena.failed))
+		r = kg_fail_errno(err, -ENOMEM, "making the plan");
+	return r;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* From the packages of a transaction to the plan. */
+#include "core/plan/plan.h"
+#include "plugins/apt/txn.h"
+
+struct planner {
+	struct txn *txn;
+	struct kg_plan *plan;       /* its arena owns what is made here */
+	const char **image_versions; /* of plan->kernels, same order; NULL: no package has it */
+	size_t n_image_versions;
+	enum { PLANNER_FETCH, PLANNER_NO_FETCH } fetch; /* headers that are not in sight */
+};
+
+/* The steps, in this order; the plan is complete but for owner and id. */
+int planner_add_kernels(struct planner *p, struct kg_err *err) _must_check_;
+int planner_add_sources(struct planner *p, struct kg_err *err) _must_check_;
+int planner_add_headers(struct planner *p, struct kg_err *err) _must_check_;
+int planner_add_archives(struct planner *p, struct kg_err *err) _must_check_;
+/* Writes RUN_DIR/removed-DIGEST when there is something to say. */
+int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
+	_must_check_;
+/* All of them. */
+int planner_make(struct planner *p, const char *run_dir, struct kg_err *err) _must_check_;
+
+/* A kernel or a source enters or changes: something may be built. */
+bool planner_builds(const struct planner *p);
+/* What @pkg does to something its old and new version have or have not. */
+enum kg_change planner_change(bool before, bool after);
+/* "amd64" of 6.1.0-56-amd64; "" when there is none. In the plan's arena. */
+const char *planner_flavour(struct planner *p, const char *release);
+/* Built from one source version: equal but for a rebuild's suffix. */
+bool planner_same_source(const char *version_a, const char *version_b);

@@ -1,0 +1,762 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The commit promise, tried at every call that could break it: an action is run again and again,
+ * its Nth call failing or being its last; after each, recover must leave the old modules with
+ * their indexes or the new ones with theirs, and a roll-back must give the pristine tree.
+ *
+ *   driver sweep  BASE copy|overlay STEP   BASE/pristine is the root, BASE/sets/new the new set
+ *   driver full   BASE                     BASE/root is on a small tmpfs: real ENOSPC
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+
+#include "core/base/digest.h"
+#include "core/base/fd.h"
+#include "core/base/log.h"
+#include "core/base/spawn.h"
+#include "core/commit/commit.h"
+#include "core/commit/modtree.h"
+#include "tests/fault/fault.h"
+
+#define HERE "1.0-here"
+#define ENTERING "2.0-enters"
+
+static const char *const files_old[] = { "updates/dkms/alpha.ko", "updates/dkms/beta.ko", NULL };
+static const char *const files_gone[] = { "updates/dkms/beta.ko", NULL };
+static const char *const files_new[] = { "updates/dkms/alpha.ko", "updates/dkms/gamma.ko", NULL };
+
+static struct {
+	const char *base;
+	bool is_overlay;
+	int base_fd;
+	int sets_fd; /* sets/new */
+	unsigned int step;
+	unsigned int trials;
+	unsigned int failures;
+} bench;
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "driver: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+static void path_of(char out[512], const char *name)
+{
+	if (snprintf(out, 512, "%s/%s", bench.base, name) >= 512)
+		die(name);
+}
+
+static void open_system(struct kg_system *sys)
+{
+	static char root[512];
+
+	path_of(root, "root");
+	*sys = (struct kg_system){
+		.root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		.root = root,
+		.running = HERE,
+		.arch = "x86_64",
+		.dkms_tree = "var/lib/dkms",
+		.source_tree = "usr/src",
+		.install_tree = "lib/modules",
+		.state_dir = "var/lib/kmodgate",
+		.cache_dir = "var/cache/kmodgate",
+		.log_dir = "var/log/kmodgate",
+	};
+	if (sys->root_fd < 0)
+		die(root);
+}
+
+/* ---- the tree ---- */
+
+static void make_empty(const char *name)
+{
+	if (fd_remove_tree_at(bench.base_fd, name, NULL) < 0 ||
+	    mkdirat(bench.base_fd, name, 0755) < 0)
+		die(name);
+}
+
+static void copy_tree(const char *from, const char *to)
+{
+	struct kg_err err = { 0 };
+	_cleanup_close_ int from_fd = fd_open_dir_at(bench.base_fd, from, NULL);
+	_cleanup_close_ int to_fd = -1;
+
+	to_fd = fd_open_dir_at(bench.base_fd, to, NULL);
+	if (from_fd < 0 || to_fd < 0 ||
+	    fd_copy_tree(from_fd, to_fd, FD_COPY_KEEP_OWNER, 0, 0, &err) < 0)
+		die(err.text);
+}
+
+static void mount_overlay(const char *lower)
+{
+	char options[2048];
+	char root[512];
+
+	path_of(root, "root");
+	umount2(root, MNT_DETACH);
+	make_empty("upper");
+	make_empty("work");
+	snprintf(options, sizeof(options), "volatile,lowerdir=%s/%s,upperdir=%s/upper,workdir=%s/work",
+		 bench.base, lower, bench.base, bench.base);
+	if (mount("overlay", root, "overlay", 0, options) < 0)
+		die("mount overlay");
+}
+
+/* root becomes what the tree @from is. */
+static void reset(const char *from)
+{
+	if (bench.is_overlay) {
+		mount_overlay(from);
+		return;
+	}
+	_cleanup_close_ int root_fd = fd_open_dir_at(bench.base_fd, "root", NULL);
+
+	if (root_fd < 0 || fd_empty_dir(root_fd, NULL) < 0)
+		die("root");
+	copy_tree(from, "root");
+}
+
+static void save(const char *to)
+{
+	make_empty(to);
+	copy_tree("root", to);
+}
+
+static void add_tree(struct digest *d, int dir_fd, const char *name)
+{
+	_cleanup_close_ int fd = fd_open_dir_at(dir_fd, name, NULL);
+
+	digest_add_field(d, "tree", name);
+	if (fd < 0 || digest_add_tree(d, fd, NULL) < 0)
+		die(name);
+}
+
+enum look { LOOK_KERNELS, LOOK_ALL };
+
+struct digest_text {
+	char hex[DIGEST_HEX_SIZE];
+};
+
+/* Of lib/modules; LOOK_KERNELS leaves out what we keep in it. */
+static struct digest_text look(const struct kg_system *sys, enum look which)
+{
+	_cleanup_close_ int fd = modtree_try_modules(sys);
+	_cleanup_dir_ DIR *dir = fd >= 0 ? fd_list(fd) : NULL;
+	_cleanup_strv_ struct strv names = { 0 };
+	struct digest_text result;
+	struct dirent *entry;
+	struct digest d;
+
+	if (dir == NULL || digest_init(&d) < 0)
+		die("lib/modules");
+	while ((entry = fd_list_next(dir)) != NULL)
+		if (which == LOOK_ALL || strcmp(entry->d_name, MODTREE_WORK) != 0)
+			strv_add(&names, entry->d_name);
+	strv_sort(&names);
+	for (size_t i = 0; i < names.n; i++)
+		add_tree(&d, fd, names.v[i]);
+	if (digest_final(&d, result.hex) < 0)
+		die("digest");
+	digest_fini(&d);
+	return result;
+}
+
+static bool is_same(const struct digest_text *a, const struct digest_text *b)
+{
+	return strcmp(a->hex, b->hex) == 0;
+}
+
+/* ---- actions ---- */
+
+static struct set new_set(const char *release)
+{
+	return (struct set){ .release = release,
+			     .name = "mod",
+			     .version = "2.0",
+			     .files = files_new,
+			     .sealed_fd = bench.sets_fd };
+}
+
+static int begin(const struct kg_system *sys, struct txn *txn, struct kg_err *err)
+{
+	struct kg_plan plan = { 0 };
+	int r;
+
+	plan.manager = "apt";
+	plan.owner_pid = 4194303; /* the last pid there can be: not running */
+	plan.owner_start = 1;
+	plan.root = "/";
+	r = plan_seal(&plan, err);
+	return r < 0 ? r : txn_begin(sys, &plan, txn, err);
+}
+
+static int open_only(const struct kg_system *sys, struct txn *txn, struct kg_err *err)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+	int r = txn_list(sys, &ids, err);
+
+	if (r == 0 && ids.n == 0)
+		return -ENOENT;
+	return r < 0 ? r : txn_open(sys, ids.v[0], txn, err);
+}
+
+static int switch_here(const struct kg_system *sys, struct txn *txn, struct kg_err *err)
+{
+	const struct set set = new_set(HERE);
+	int r = set_withdraw(sys, txn, HERE, files_gone, err);
+
+	if (r == 0)
+		r = set_publish(sys, txn, &set, err);
+	if (r < 0) {
+		(void)!set_undo(sys, HERE, NULL);
+		return r;
+	}
+	return depmod_run(sys, HERE, files_new, err);
+}
+
+static int act_publish(const struct kg_system *sys, struct kg_err *err)
+{
+	return switch_here(sys, NULL, err);
+}
+
+static int act_change(const struct kg_system *sys, struct kg_err *err)
+{
+	const struct set set = new_set(HERE);
+	_cleanup_txn_ struct txn txn = TXN_INIT;
+	int r = begin(sys, &txn, err);
+
+	if (r == 0)
+		r = set_place(&txn, &set, KG_CHANGE_CHANGES, 0, err);
+	if (r == 0)
+		r = txn_note(&txn, "passed", NULL, err);
+	return r < 0 ? r : switch_here(sys, &txn, err);
+}
+
+static int act_place(const struct kg_system *sys, struct kg_err *err)
+{
+	const struct set set = new_set(ENTERING);
+	_cleanup_txn_ struct txn txn = TXN_INIT;
+	int r = begin(sys, &txn, err);
+
+	if (r == 0)
+		r = set_place(&txn, &set, KG_CHANGE_ENTERS, 0, err);
+	return r < 0 ? r : txn_note(&txn, "passed", NULL, err);
+}
+
+static int act_stop(const struct kg_system *sys, struct kg_err *err)
+{
+	const struct set entering = new_set(ENTERING);
+	const struct set here = new_set(HERE);
+	_cleanup_txn_ struct txn txn = TXN_INIT;
+	int r = begin(sys, &txn, err);
+
+	if (r == 0)
+		r = set_place(&txn, &entering, KG_CHANGE_ENTERS, 0, err);
+	if (r == 0)
+		r = set_place(&txn, &here, KG_CHANGE_CHANGES, 0, err);
+	if (r == 0)
+		r = set_take_back(&txn, ENTERING, err);
+	if (r == 0)
+		r = set_take_back(&txn, HERE, err);
+	if (r == 0)
+		r = txn_note(&txn, "stopped", NULL, err);
+	return r < 0 ? r : txn_remove(&txn, err);
+}
+
+static int act_arrive(const struct kg_system *sys, struct kg_err *err)
+{
+	struct set set = new_set(ENTERING);
+	_cleanup_txn_ struct txn txn = TXN_INIT;
+	int r = open_only(sys, &txn, err);
+
+	set.sealed_fd = -1;
+	if (r == 0)
+		r = set_publish(sys, &txn, &set, err);
+	return r < 0 ? r : depmod_run(sys, ENTERING, files_new, err);
+}
+
+static int act_withdraw(const struct kg_system *sys, struct kg_err *err)
+{
+	int r = set_withdraw(sys, NULL, HERE, files_old, err);
+
+	return r < 0 ? r : depmod_run(sys, HERE, NULL, err);
+}
+
+/* Takes back every transaction there is and forgets it: what settle does on failure. */
+static int act_back(const struct kg_system *sys, struct kg_err *err)
+{
+	static const char *const releases[] = { HERE, ENTERING };
+	_cleanup_txn_ struct txn txn = TXN_INIT;
+	int r = open_only(sys, &txn, err);
+
+	if (r == -ENOENT)
+		return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(releases); i++) {
+		r = set_take_back(&txn, releases[i], err);
+		if (r == 0)
+			r = depmod_run(sys, releases[i], NULL, err);
+	}
+	return r < 0 ? r : txn_remove(&txn, err);
+}
+
+static int act_recover(const struct kg_system *sys, struct kg_err *err)
+{
+	return commit_recover(sys, err);
+}
+
+struct action {
+	const char *name;
+	int (*act)(const struct kg_system *sys, struct kg_err *err);
+	const char *from; /* the tree it begins with */
+	const char *back; /* the tree a roll-back must give, NULL: no transaction to roll back */
+};
+
+static const struct action actions[] = {
+	{ "publish", act_publish, "pristine", NULL },
+	{ "withdraw", act_withdraw, "pristine", NULL },
+	{ "change", act_change, "pristine", "pristine" },
+	{ "place", act_place, "pristine", "pristine" },
+	{ "stop", act_stop, "pristine", "pristine" },
+	{ "back", act_back, "changed", "pristine" },
+	{ "arrive", act_arrive, "unpacked", "kernel-only" },
+};
+
+/* ---- one trial ---- */
+
+static int run_child(int (*act)(const struct kg_system *, struct kg_err *), unsigned int n,
+		     enum fault_mode mode)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct kg_err err = { 0 };
+		struct kg_system sys;
+		int r;
+
+		open_system(&sys);
+		fault_arm(n, mode);
+		r = act(&sys, &err);
+		fault_disarm();
+		if (r < 0 && (mode == FAULT_NONE || getenv("KG_FAULT_VERBOSE") != NULL))
+			fprintf(stderr, "  (%s: %d %s)\n", fault_hit(), r, err.text);
+		_exit(r < 0 ? 1 : 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		die("child");
+	return WEXITSTATUS(status);
+}
+
+static unsigned int count_calls(const struct action *a)
+{
+	struct kg_err err = { 0 };
+	struct kg_system sys;
+	unsigned int count;
+	int r;
+
+	open_system(&sys);
+	fault_watch();
+	fault_arm(0, FAULT_NONE);
+	r = a->act(&sys, &err);
+	count = fault_count();
+	fault_disarm();
+	close(sys.root_fd);
+	if (r < 0) {
+		fprintf(stderr, "driver: %s fails by itself: %s\n", a->name, err.text);
+		exit(2);
+	}
+	return count;
+}
+
+static void complain(const char *action, const char *mode, unsigned int n, const char *what)
+{
+	bench.failures++;
+	printf("not ok - %s, call %u %s: %s\n", action, n, mode, what);
+	if (getenv("KG_FAULT_KEEP") != NULL)
+		exit(1);
+}
+
+struct expected {
+	struct digest_text before;
+	struct digest_text after;
+	struct digest_text back;
+};
+
+static bool has_swap(const struct kg_system *sys)
+{
+	_cleanup_close_ int work_fd = modtree_try_work(sys);
+	struct stat st;
+
+	return work_fd >= 0 && fstatat(work_fd, MODTREE_SWITCH, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static const char *check_whole(const struct kg_system *sys, const struct expected *want,
+			       int action_status)
+{
+	struct digest_text now = look(sys, LOOK_KERNELS);
+	struct digest_text all = look(sys, LOOK_ALL);
+	struct digest_text again;
+
+	if (!is_same(&now, &want->before) && !is_same(&now, &want->after))
+		return "neither the old modules nor the new ones";
+	if (action_status == 0 && !is_same(&now, &want->after))
+		return "said done, but it is not";
+	if (has_swap(sys))
+		return "a swap is left over";
+	if (run_child(act_recover, 0, FAULT_NONE) != 0)
+		return "the second recover failed";
+	again = look(sys, LOOK_ALL);
+	return is_same(&all, &again) ? NULL : "the second recover changed something";
+}
+
+static const char *check_back(const struct kg_system *sys, const struct expected *want)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+	struct digest_text now;
+
+	if (run_child(act_back, 0, FAULT_NONE) != 0)
+		return "cannot be rolled back";
+	if (run_child(act_recover, 0, FAULT_NONE) != 0)
+		return "recover after the roll-back failed";
+	now = look(sys, LOOK_ALL);
+	if (!is_same(&now, &want->back))
+		return "the roll-back did not give what was there before";
+	if (txn_list(sys, &ids, NULL) < 0 || ids.n != 0)
+		return "a transaction is left over";
+	return NULL;
+}
+
+static void try_once(const struct action *a, const struct expected *want, unsigned int n,
+		     enum fault_mode mode)
+{
+	const char *how = mode == FAULT_DIE ? "being the last" : "failing";
+	const char *wrong;
+	struct kg_system sys;
+	int status;
+
+	bench.trials++;
+	reset(a->from);
+	status = run_child(a->act, n, mode);
+	open_system(&sys);
+	if (run_child(act_recover, 0, FAULT_NONE) != 0)
+		wrong = "recover failed";
+	else
+		wrong = check_whole(&sys, want, status);
+	if (wrong == NULL && a->back != NULL)
+		wrong = check_back(&sys, want);
+	if (wrong != NULL)
+		complain(a->name, how, n, wrong);
+	close(sys.root_fd);
+}
+
+/* ---- the sweep ---- */
+
+static struct digest_text look_at(const char *tree, enum look which)
+{
+	struct digest_text result;
+	struct kg_system sys;
+
+	reset(tree);
+	open_system(&sys);
+	result = look(&sys, which);
+	close(sys.root_fd);
+	return result;
+}
+
+static void check_dir_synced(const char *action, int dir_fd)
+{
+	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
+	struct dirent *entry;
+	struct stat st;
+
+	if (dir == NULL || fstat(dir_fd, &st) < 0)
+		die("folder");
+	if (fault_is_pending_dir(st.st_dev, st.st_ino))
+		complain(action, "", 0, "a folder was not fsynced after a rename into it");
+	while ((entry = fd_list_next(dir)) != NULL) {
+		_cleanup_close_ int fd = openat(dir_fd, entry->d_name,
+						O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+			check_dir_synced(action, fd);
+	}
+}
+
+/* depmod on the finished tree itself must give what we switched in. */
+static void check_indexes(const struct action *a, const struct expected *want)
+{
+	static const char *const releases[] = { HERE, ENTERING };
+	struct kg_system sys;
+	struct digest_text now;
+
+	open_system(&sys);
+	for (size_t i = 0; i < ARRAY_SIZE(releases); i++) {
+		const char *const argv[] = { "/sbin/depmod", "-C", "/nonexistent", "-b",
+					     sys.root,	     releases[i], NULL };
+		struct kg_spawn how = {
+			.argv = argv, .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = -1
+		};
+		int status;
+
+		if (!modtree_has_kernel(&sys, releases[i]))
+			continue;
+		if (spawn_run(&how, -1, &status, NULL) < 0 || status != 0)
+			die("depmod");
+	}
+	now = look(&sys, LOOK_KERNELS);
+	if (!is_same(&now, &want->after))
+		complain(a->name, "", 0, "the indexes are not what depmod makes of the modules");
+	close(sys.root_fd);
+}
+
+static void sweep(const struct action *a)
+{
+	struct expected want = { .before = look_at(a->from, LOOK_KERNELS) };
+	unsigned int count;
+	struct kg_system sys;
+	_cleanup_close_ int modules_fd = -1;
+
+	if (a->back != NULL)
+		want.back = look_at(a->back, LOOK_ALL);
+	reset(a->from);
+	count = count_calls(a);
+	open_system(&sys);
+	modules_fd = modtree_try_modules(&sys);
+	if (fault_unsynced_renames() != 0)
+		complain(a->name, "", 0, "a file was switched in before it was on disk");
+	check_dir_synced(a->name, modules_fd);
+	want.after = look(&sys, LOOK_KERNELS);
+	close(sys.root_fd);
+	check_indexes(a, &want);
+	for (unsigned int n = 1; n <= count; n += bench.step) {
+		try_once(a, &want, n, FAULT_FAIL);
+		try_once(a, &want, n, FAULT_DIE);
+	}
+	printf("# %s: %u calls, from %u on every %u\n", a->name, count, 1, bench.step);
+	fflush(stdout);
+}
+
+/* A recover that is itself cut short, after an action that was. */
+static void sweep_recover(const struct action *a)
+{
+	struct expected want = { .before = look_at(a->from, LOOK_KERNELS) };
+	struct kg_system sys;
+	unsigned int count;
+
+	if (a->back != NULL)
+		want.back = look_at(a->back, LOOK_ALL);
+	reset(a->from);
+	count = count_calls(a);
+	open_system(&sys);
+	want.after = look(&sys, LOOK_KERNELS);
+	for (unsigned int n = 1; n <= count; n += 5 * bench.step) {
+		for (unsigned int m = 1 + n % 3; m < 60; m += 3 * bench.step) {
+			const char *wrong = NULL;
+
+			bench.trials++;
+			reset(a->from);
+			run_child(a->act, n, FAULT_DIE);
+			run_child(act_recover, m, m % 2 == 0 ? FAULT_DIE : FAULT_FAIL);
+			close(sys.root_fd);
+			open_system(&sys);
+			if (run_child(act_recover, 0, FAULT_NONE) != 0)
+				wrong = "recover after a broken recover failed";
+			wrong = wrong ?: check_whole(&sys, &want, 1);
+			if (wrong == NULL && a->back != NULL)
+				wrong = check_back(&sys, &want);
+			if (wrong != NULL)
+				complain(a->name, "and recover broken", n * 1000 + m, wrong);
+		}
+	}
+	close(sys.root_fd);
+}
+
+/* A kernel's package unpacked: all but the indexes. */
+static void unpack_kernel(void)
+{
+	static const char *const names[] = { "kernel", "modules.order", "modules.builtin",
+					     "modules.builtin.modinfo" };
+	char root[512];
+
+	path_of(root, "root");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char from[1024];
+		char to[1024];
+		const char *const argv[] = { "/bin/cp", "-a", from, to, NULL };
+		struct kg_spawn how = {
+			.argv = argv, .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = -1
+		};
+		int status;
+
+		snprintf(from, sizeof(from), "%s/lib/modules/" HERE "/%s", root, names[i]);
+		snprintf(to, sizeof(to), "%s/lib/modules/" ENTERING "/", root);
+		if (spawn_run(&how, -1, &status, NULL) < 0)
+			die("cp");
+	}
+}
+
+static void make_entering_folder(void)
+{
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/root/lib/modules/" ENTERING, bench.base);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		die(path);
+}
+
+/* The trees that actions begin with, each made by the actions before it. */
+static void make_trees(void)
+{
+	struct kg_system sys;
+	struct kg_err err = { 0 };
+
+	reset("pristine");
+	if (run_child(act_change, 0, FAULT_NONE) != 0)
+		die("change");
+	save("changed");
+	reset("pristine");
+	if (run_child(act_place, 0, FAULT_NONE) != 0)
+		die("place");
+	unpack_kernel();
+	save("unpacked");
+	reset("pristine");
+	make_entering_folder();
+	unpack_kernel();
+	/* act_back() runs depmod for whatever kernel there is */
+	open_system(&sys);
+	if (depmod_run(&sys, ENTERING, NULL, &err) < 0)
+		die(err.text);
+	close(sys.root_fd);
+	save("kernel-only");
+}
+
+static int run_sweep(void)
+{
+	make_trees();
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		sweep(&actions[i]);
+	sweep_recover(&actions[2]);
+	sweep_recover(&actions[5]);
+	return 0;
+}
+
+/* ---- a full disk ---- */
+
+static void fill(uint64_t leave_bytes)
+{
+	char path[512];
+	struct statvfs vfs;
+	_cleanup_close_ int fd = -1;
+	uint64_t room;
+
+	path_of(path, "root/filler");
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || fstatvfs(fd, &vfs) < 0)
+		die(path);
+	room = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (room > leave_bytes && posix_fallocate(fd, 0, (off_t)(room - leave_bytes)) != 0)
+		die("fill");
+}
+
+static void unfill(void)
+{
+	unlinkat(bench.base_fd, "root/filler", 0);
+}
+
+static const char *try_full(const struct action *a, const struct expected *want,
+			    uint64_t leave_bytes)
+{
+	const char *wrong;
+	struct kg_system sys;
+	int status;
+
+	reset(a->from);
+	fill(leave_bytes);
+	status = run_child(a->act, 0, FAULT_FAIL);
+	/* With the disk still full it may not be able to write its notes, but modules come first. */
+	(void)!run_child(act_recover, 0, FAULT_FAIL);
+	open_system(&sys);
+	struct digest_text now = look(&sys, LOOK_KERNELS);
+	if (!is_same(&now, &want->before) && !is_same(&now, &want->after))
+		wrong = "neither old nor new while the disk is full";
+	else {
+		unfill();
+		wrong = run_child(act_recover, 0, FAULT_NONE) != 0 ?
+				"recover failed with room again" :
+				check_whole(&sys, want, status);
+	}
+	if (wrong == NULL && a->back != NULL)
+		wrong = check_back(&sys, want);
+	close(sys.root_fd);
+	return wrong;
+}
+
+static int run_full(void)
+{
+	for (size_t i = 0; i < 5; i++) {
+		const struct action *a = &actions[i];
+		struct expected want = { .before = look_at(a->from, LOOK_KERNELS) };
+		struct kg_system sys;
+		unsigned int n_old = 0;
+
+		if (a->back != NULL)
+			want.back = look_at(a->back, LOOK_ALL);
+		reset(a->from);
+		count_calls(a);
+		open_system(&sys);
+		want.after = look(&sys, LOOK_KERNELS);
+		close(sys.root_fd);
+		for (uint64_t left = 0; left < 600u << 10; left += 4096 * bench.step) {
+			const char *wrong = try_full(a, &want, left);
+
+			bench.trials++;
+			if (wrong != NULL)
+				complain(a->name, "KiB left on the disk",
+					 (unsigned int)(left >> 10), wrong);
+			struct digest_text now;
+			open_system(&sys);
+			now = look(&sys, LOOK_KERNELS);
+			close(sys.root_fd);
+			n_old += is_same(&now, &want.before);
+		}
+		printf("# %s on a full disk: %u times nothing was changed\n", a->name, n_old);
+	}
+	return 0;
+}
+
+static void print_log(enum kg_level level, const char *text, void *data)
+{
+	(void)data;
+	if (getenv("KG_FAULT_VERBOSE") != NULL)
+		fprintf(stderr, "  [%d] %s\n", level, text);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 4) {
+		fprintf(stderr, "usage: driver sweep|full BASE copy|overlay [STEP]\n");
+		return 2;
+	}
+	kg_log_set(print_log, NULL);
+	bench.base = argv[2];
+	bench.is_overlay = strcmp(argv[3], "overlay") == 0;
+	bench.step = argc > 4 ? (unsigned int)atoi(argv[4]) : 1;
+	bench.base_fd = open(bench.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (bench.base_fd < 0)
+		die(bench.base);
+	bench.sets_fd = fd_open_in(bench.base_fd, "sets/new", O_RDONLY | O_DIRECTORY, 0, NULL);
+	if (bench.sets_fd < 0)
+		die("sets/new");
+	if (strcmp(argv[1], "full") == 0)
+		run_full();
+	else
+		run_sweep();
+	printf("# %u trials, %u failures\n", bench.trials, bench.failures);
+	return bench.failures == 0 ? 0 : 1;
+}
