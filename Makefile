@@ -94,6 +94,7 @@ $(B)/%.o: %.cc
 -include packaging/debian.mk
 include tests/tests.mk
 -include tests/demo/demo.mk
+-include tests/bench/bench.mk
 
 .PHONY: programs
 programs: $(PROGRAMS)

@@ -115,15 +115,15 @@ static int open_configured_key(struct run *run, const char *key, const char *cer
 static int open_default_key(struct run *run, struct signing *ret, struct kg_err *err)
 {
 	struct stat st;
+	bool is_there;
 
 	ret->key = "mok.key";
 	ret->cert = "mok.pub";
 	ret->dir_fd = fd_make_dir_in(run->sys->root_fd, run->sys->dkms_tree, 0755, err);
 	if (ret->dir_fd < 0)
 		return ret->dir_fd;
-	if (fstatat(ret->dir_fd, ret->key, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	if (run->txn != NULL) {
+	is_there = fstatat(ret->dir_fd, ret->key, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!is_there && run->txn != NULL) {
 		close(ret->dir_fd);
 		ret->dir_fd = fd_make_dir_in(run->txn->dir_fd, "key", 0700, err);
 		if (ret->dir_fd < 0)

@@ -229,6 +229,7 @@ static void settle_one(struct run *run, const char *id, pid_t owner_pid)
 	struct kg_err err = { 0 };
 	int r = txn_open(run->sys, id, &txn, &err);
 
+	kg_debug("settle %s for owner %d", id, owner_pid);
 	if (r == 0 && txn_is_live(&txn) && txn.plan.owner_pid != owner_pid)
 		return;
 	if (r == 0 && txn.state == TXN_PASSED)

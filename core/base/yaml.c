@@ -46,7 +46,8 @@ static int reader_fail_parse(struct yaml_reader *r)
 	if (p->error == YAML_READER_ERROR)
 		return kg_fail(r->err, -KGE_FORMAT, "line %u: %s",
 			       reader_line_at(r, p->problem_offset), problem);
-	return kg_fail(r->err, -KGE_FORMAT, "line %zu: %s", p->problem_mark.line + 1, problem);
+	return kg_fail(r->err, -KGE_FORMAT, "line %zu: %s", p->problem_mark.line + 1,
+		       problem);
 }
 
 static int reader_new_node(struct yaml_reader *r, const yaml_event_t *event,
@@ -78,6 +79,7 @@ static int reader_attach(struct yaml_reader *r, struct yaml_node *node)
 	if (top->node->kind == YAML_MAP && top->key == NULL)
 		return kg_fail(r->err, -KGE_FORMAT, "line %u: a key must be plain text",
 			       node->line);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers */
 	slot = ARENA_ADD(r->arena, top->node->items, top->node->n);
 	if (slot == NULL)
 		return kg_fail_errno(r->err, -ENOMEM, "reading YAML");
@@ -86,16 +88,17 @@ static int reader_attach(struct yaml_reader *r, struct yaml_node *node)
 	return 0;
 }
 
-static int reader_open(struct yaml_reader *r, const yaml_event_t *event, enum yaml_kind kind)
+static int reader_open(struct yaml_reader *r, const yaml_event_t *event,
+		       enum yaml_kind kind)
 {
-	struct yaml_node *node;
+	struct yaml_node *node = NULL;
 	int rc;
 
 	if (r->depth == YAML_MAX_DEPTH)
 		return kg_fail(r->err, -KGE_FORMAT, "line %zu: nested too deep",
 			       event->start_mark.line + 1);
 	rc = reader_new_node(r, event, kind, &node);
-	if (rc < 0)
+	if (rc < 0 || node == NULL)
 		return rc;
 	rc = reader_attach(r, node);
 	if (rc < 0)
@@ -133,8 +136,9 @@ static int map_check_unique(const struct yaml_node *map, struct kg_err *err)
 	qsort(sorted, map->n, sizeof(*sorted), key_at_compare);
 	for (size_t i = 1; i < map->n; i++)
 		if (strcmp(sorted[i - 1].key, sorted[i].key) == 0)
-			return kg_fail(err, -KGE_FORMAT, "line %u: key '%s' is there twice",
-				       sorted[i].line, sorted[i].key);
+			return kg_fail(err, -KGE_FORMAT,
+				       "line %u: key '%s' is there twice", sorted[i].line,
+				       sorted[i].key);
 	return 0;
 }
 
@@ -162,7 +166,7 @@ static int reader_add_scalar(struct yaml_reader *r, const yaml_event_t *event)
 	const struct yaml_frame *top = r->depth > 0 ? &r->frames[r->depth - 1] : NULL;
 	const char *value = (const char *)event->data.scalar.value;
 	size_t len = event->data.scalar.length;
-	struct yaml_node *node;
+	struct yaml_node *node = NULL;
 	char *text;
 	int rc;
 
@@ -175,7 +179,7 @@ static int reader_add_scalar(struct yaml_reader *r, const yaml_event_t *event)
 	if (top != NULL && top->node->kind == YAML_MAP && top->key == NULL)
 		return reader_add_key(r, text);
 	rc = reader_new_node(r, event, YAML_SCALAR, &node);
-	if (rc < 0)
+	if (rc < 0 || node == NULL)
 		return rc;
 	node->text = text;
 	return reader_attach(r, node);
@@ -186,7 +190,8 @@ static bool event_is_decorated(const yaml_event_t *event)
 {
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
-		return event->data.scalar.anchor != NULL || event->data.scalar.tag != NULL;
+		return event->data.scalar.anchor != NULL ||
+		       event->data.scalar.tag != NULL;
 	case YAML_SEQUENCE_START_EVENT:
 		return event->data.sequence_start.anchor != NULL ||
 		       event->data.sequence_start.tag != NULL;
@@ -203,7 +208,8 @@ static bool event_is_decorated(const yaml_event_t *event)
 static int reader_take_event(struct yaml_reader *r, const yaml_event_t *event)
 {
 	if (event_is_decorated(event))
-		return kg_fail(r->err, -KGE_FORMAT, "line %zu: anchors and tags are not allowed",
+		return kg_fail(r->err, -KGE_FORMAT,
+			       "line %zu: anchors and tags are not allowed",
 			       event->start_mark.line + 1);
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
@@ -249,8 +255,8 @@ static int reader_run(struct yaml_reader *r)
 	return 0;
 }
 
-int yaml_parse(const char *text, size_t len, struct arena *arena, struct yaml_node **ret_root,
-	       struct kg_err *err)
+int yaml_parse(const char *text, size_t len, struct arena *arena,
+	       struct yaml_node **ret_root, struct kg_err *err)
 {
 	struct yaml_reader r = { .arena = arena, .err = err, .text = text, .len = len };
 	int rc;
@@ -286,10 +292,12 @@ int yaml_expect_map(const struct yaml_node *node, const char *what,
 		    const char *const known[], struct kg_err *err)
 {
 	if (node->kind != YAML_MAP)
-		return kg_fail(err, -KGE_FORMAT, "line %u: %s must be a map", node->line, what);
+		return kg_fail(err, -KGE_FORMAT, "line %u: %s must be a map", node->line,
+			       what);
 	for (size_t i = 0; i < node->n; i++)
 		if (!is_among(node->keys[i], known))
-			return kg_fail(err, -KGE_FORMAT, "line %u: unknown key '%s' in %s",
+			return kg_fail(err, -KGE_FORMAT,
+				       "line %u: unknown key '%s' in %s",
 				       node->items[i]->line, node->keys[i], what);
 	return 0;
 }
@@ -297,7 +305,8 @@ int yaml_expect_map(const struct yaml_node *node, const char *what,
 int yaml_expect_list(const struct yaml_node *node, const char *what, struct kg_err *err)
 {
 	if (node->kind != YAML_LIST)
-		return kg_fail(err, -KGE_FORMAT, "line %u: %s must be a list", node->line, what);
+		return kg_fail(err, -KGE_FORMAT, "line %u: %s must be a list", node->line,
+			       what);
 	return 0;
 }
 
@@ -305,7 +314,8 @@ int yaml_get_text(const struct yaml_node *map, const char *key, const char **ret
 		  struct kg_err *err)
 {
 	if (yaml_find(map, key) == NULL)
-		return kg_fail(err, -KGE_FORMAT, "line %u: '%s' is missing", map->line, key);
+		return kg_fail(err, -KGE_FORMAT, "line %u: '%s' is missing", map->line,
+			       key);
 	return yaml_get_optional(map, key, ret_text, err);
 }
 
@@ -440,15 +450,10 @@ void yaml_write_list_end(struct yaml_writer *w)
 void yaml_write_text(struct yaml_writer *w, const char *text)
 {
 	yaml_event_t event;
-	_cleanup_free_ char *copy = strdup(text);
 	int ok;
 
-	if (copy == NULL) {
-		w->failed = true;
-		return;
-	}
-	ok = yaml_scalar_event_initialize(&event, NULL, NULL, (yaml_char_t *)copy,
-					  (int)strlen(copy), 1, 1, YAML_ANY_SCALAR_STYLE);
+	ok = yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text,
+					  (int)strlen(text), 1, 1, YAML_ANY_SCALAR_STYLE);
 	writer_emit(w, ok, &event);
 }
 

@@ -38,13 +38,14 @@ static int run_phases(struct build *b)
 int build_run(const struct build_request *req, struct build_result *ret_result,
 	      struct kg_err *err)
 {
-	struct build b = { .req = req, .result = ret_result, .err = err, .build_fd = -1,
-			   .ka_fd = -1 };
+	struct build b = {
+		.req = req, .result = ret_result, .err = err, .build_fd = -1, .ka_fd = -1
+	};
 	int r;
 
 	*ret_result = (struct build_result){ .phase = KG_PHASE_COPY };
-	step_log(&b, "kmodgate: make.log of %s/%s for kernel %s (%s)\n", req->source->name,
-		 req->source->version, req->release, req->arch);
+	step_log(&b, "kmodgate: make.log of %s/%s for kernel %s (%s)\n",
+		 req->source->name, req->source->version, req->release, req->arch);
 	r = run_phases(&b);
 	if (r < 0)
 		step_log(&b, "kmodgate: %s\n", kg_err_text(err, r));

@@ -17,8 +17,8 @@ const char *config_value(const char *config, const char *name, struct arena *are
 		size_t end = strcspn(line, "\n");
 		const char *value = line + 7 + len + 1;
 
-		if (strncmp(line, "CONFIG_", 7) == 0 && strncmp(line + 7, name, len) == 0 &&
-		    line[7 + len] == '=') {
+		if (strncmp(line, "CONFIG_", 7) == 0 &&
+		    strncmp(line + 7, name, len) == 0 && line[7 + len] == '=') {
 			size_t n = end - (7 + len + 1);
 
 			if (n >= 2 && value[0] == '"' && value[n - 1] == '"')
@@ -70,7 +70,8 @@ struct look {
 	enum tools_depth depth;
 };
 
-static struct build_tools decide(const struct look *look, const char *said, struct arena *arena)
+static struct build_tools decide(const struct look *look, const char *said,
+				 struct arena *arena)
 {
 	struct build_tools tools = { .is_clang = look->is_clang };
 
@@ -92,8 +93,12 @@ static int ask_make(const char *source_dir, struct str *out)
 	_cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	_cleanup_str_ struct str make = { 0 };
 	const char *argv[] = { NULL, "-r", "-R", "-s", "-f", "-", NULL };
-	struct kg_spawn how = { .argv = argv, .env = path_env, .dir_fd = -1, .in_fd = fd,
-				.out_fd = -1, .err_fd = null_fd };
+	struct kg_spawn how = { .argv = argv,
+				.env = path_env,
+				.dir_fd = -1,
+				.in_fd = fd,
+				.out_fd = -1,
+				.err_fd = null_fd };
 	int status = 0;
 	int r;
 
@@ -162,7 +167,9 @@ int tools_find(const struct tools_request *req, struct arena *arena,
 	if (r < 0)
 		return r;
 	if (status != 0)
-		return kg_fail(err, -KGE_SANDBOX, "cannot look for a compiler (exit %d)", status);
+		return kg_fail(err, -KGE_SANDBOX, "cannot look for a compiler (exit %d)",
+			       status);
 	*ret_tools = decide(&look, str_get(ret_said), arena);
-	return arena->failed ? kg_fail_errno(err, -ENOMEM, "cannot look for a compiler") : 0;
+	return arena->failed ? kg_fail_errno(err, -ENOMEM, "cannot look for a compiler")
+			     : 0;
 }

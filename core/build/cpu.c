@@ -91,8 +91,9 @@ static unsigned int limit_of_line(int root_fd, char *line)
 	controllers++;
 	if (*controllers == '\0') {
 		n = limit_below(root_fd, "sys/fs/cgroup", path, limit_v2);
-		return n > 0 ? n :
-			       limit_below(root_fd, "sys/fs/cgroup/unified", path, limit_v2);
+		return n > 0 ? n
+			     : limit_below(root_fd, "sys/fs/cgroup/unified", path,
+					   limit_v2);
 	}
 	for (char *name = controllers; name != NULL; name = strchr(name, ',')) {
 		name += *name == ',';

@@ -34,14 +34,16 @@ static const ElfW(Ehdr) * elf_header(const struct image *image)
 }
 
 /* The @nth segment of @type. */
-static const ElfW(Phdr) * find_segment(const struct image *image, unsigned int type, size_t nth)
+static const ElfW(Phdr) *
+	find_segment(const struct image *image, unsigned int type, size_t nth)
 {
 	const ElfW(Ehdr) *head = elf_header(image);
-	const ElfW(Phdr) *segments;
+	const ElfW(Phdr) * segments;
 
 	if (head == NULL)
 		return NULL;
-	segments = image_at(image, head->e_phoff, (uint64_t)head->e_phnum * sizeof(*segments));
+	segments = image_at(image, head->e_phoff,
+			    (uint64_t)head->e_phnum * sizeof(*segments));
 	for (size_t i = 0; segments != NULL && i < head->e_phnum; i++)
 		if (segments[i].p_type == type && nth-- == 0)
 			return &segments[i];
@@ -54,9 +56,11 @@ static size_t align4(size_t n)
 }
 
 /* The GNU build id among the notes of one segment. */
-static bool add_note(const struct image *image, const ElfW(Phdr) * segment, struct str *out)
+static bool add_note(const struct image *image, const ElfW(Phdr) * segment,
+		     struct str *out)
 {
-	const unsigned char *notes = image_at(image, segment->p_offset, segment->p_filesz);
+	const unsigned char *notes =
+		image_at(image, segment->p_offset, segment->p_filesz);
 	size_t left = segment->p_filesz;
 
 	while (notes != NULL && left >= sizeof(ElfW(Nhdr))) {
@@ -67,8 +71,8 @@ static bool add_note(const struct image *image, const ElfW(Phdr) * segment, stru
 		size = sizeof(note) + align4(note.n_namesz) + align4(note.n_descsz);
 		if (size > left || note.n_descsz > left)
 			return false;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz > 0 &&
-		    memcmp(notes + sizeof(note), "GNU", 4) == 0) {
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+		    note.n_descsz > 0 && memcmp(notes + sizeof(note), "GNU", 4) == 0) {
 			for (size_t i = 0; i < note.n_descsz; i++)
 				str_addf(out, "%02x", notes[sizeof(note) + 4 + i]);
 			return true;
@@ -102,7 +106,8 @@ static uint64_t file_offset(const struct image *image, uint64_t address)
 	const ElfW(Phdr) * segment;
 
 	for (size_t i = 0; (segment = find_segment(image, PT_LOAD, i)) != NULL; i++)
-		if (address >= segment->p_vaddr && address - segment->p_vaddr < segment->p_filesz)
+		if (address >= segment->p_vaddr &&
+		    address - segment->p_vaddr < segment->p_filesz)
 			return address - segment->p_vaddr + segment->p_offset;
 	return UINT64_MAX;
 }
@@ -140,14 +145,16 @@ static bool find_library(const char *program, const char *name, struct str *ret_
 	struct utsname kernel;
 
 	str_clear(ret_path);
-	str_addf(ret_path, "%.*s/%s", slash != NULL ? (int)(slash - program) : 0, program, name);
+	str_addf(ret_path, "%.*s/%s", slash != NULL ? (int)(slash - program) : 0, program,
+		 name);
 	if (access(str_get(ret_path), R_OK) == 0)
 		return true;
 	uname(&kernel);
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(dirs); i++) {
 		str_clear(ret_path);
 		if (i % 2 == 0)
-			str_addf(ret_path, "%s/%s-linux-gnu/%s", dirs[i / 2], kernel.machine, name);
+			str_addf(ret_path, "%s/%s-linux-gnu/%s", dirs[i / 2],
+				 kernel.machine, name);
 		else
 			str_addf(ret_path, "%s/%s", dirs[i / 2], name);
 		if (access(str_get(ret_path), R_OK) == 0)

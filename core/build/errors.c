@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which line of a log says why a build failed: what the compiler found wrong first; failing
- * that, what the linker, modpost or a script said; failing that, make's own last words.
+ * Which line of a log says why a build failed: what the compiler found wrong first;
+ * failing that, what the linker, modpost or a script said; failing that, make's own last
+ * words.
  */
 #include "core/build/internal.h"
 
@@ -19,10 +20,14 @@ static bool has(const char *line, size_t len, const char *text)
 	return memmem(line, len, text, strlen(text)) != NULL;
 }
 
-/* "file.c:12:3: error: ..." and "file.c:12: fatal error: ...": the colon follows a number. */
+/*
+ * "file.c:12:3: error: ..." and "file.c:12: fatal error: ...": the colon follows a
+ * number.
+ */
 static bool is_compiler_error(const char *line, size_t len)
 {
-	static const char *const marks[] = { ": error: ", ": fatal error: ", ": Error: " };
+	static const char *const marks[] = { ": error: ", ": fatal error: ",
+					     ": Error: " };
 
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
 		const char *p = memmem(line, len, marks[i], strlen(marks[i]));
@@ -36,12 +41,24 @@ static bool is_compiler_error(const char *line, size_t len)
 static bool is_tool_error(const char *line, size_t len)
 {
 	static const char *const marks[] = {
-		"error: ",	     "ERROR: ",		   "undefined reference",
-		"No such file",	     "command not found",  "No rule to make target",
-		"Permission denied", "Read-only file",	   "not found in flex",
-		"FAILED at",	     "malformed patch",	   "can't find file to patch",
-		"Killed",	     "cannot find ",	   "No space left",
-		"hunk FAILED",	     "hunks FAILED",	   "Operation not permitted",
+		"error: ",
+		"ERROR: ",
+		"undefined reference",
+		"No such file",
+		"command not found",
+		"No rule to make target",
+		"Permission denied",
+		"Read-only file",
+		"not found in flex",
+		"FAILED at",
+		"malformed patch",
+		"can't find file to patch",
+		"Killed",
+		"cannot find ",
+		"No space left",
+		"hunk FAILED",
+		"hunks FAILED",
+		"Operation not permitted",
 	};
 
 	/* a command that is echoed, and what configure tries, are no errors */

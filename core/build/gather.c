@@ -3,7 +3,10 @@
 
 #include <stdio.h>
 
-/* Stripped in place and before they are copied, so a POST_BUILD finds what DKMS leaves it. */
+/*
+ * Stripped in place and before they are copied, so a POST_BUILD finds what DKMS leaves
+ * it.
+ */
 static int strip_modules(struct build *b)
 {
 	const struct kg_recipe *recipe = b->req->recipe;
@@ -21,8 +24,8 @@ static int strip_modules(struct build *b)
 		const struct kg_recipe_module *m = &recipe->modules[i];
 
 		if (m->strip && !m->is_excluded)
-			argv[n++] = arena_printf(&b->arena, "./%s%s.ko", m->built_location,
-						 m->built_name);
+			argv[n++] = arena_printf(&b->arena, "./%s%s.ko",
+						 m->built_location, m->built_name);
 	}
 	if (b->arena.failed)
 		return kg_fail_errno(b->err, -ENOMEM, "cannot strip");

@@ -35,14 +35,17 @@ void work_fini(struct build *b);
 /* out/module and out/ka from what the build left in ka/. */
 int work_collect(struct build *b) _must_check_;
 
-/* Runs @argv in the view with the log as its output; -KGE_TIMEOUT, ... or 0 and its status. */
+/*
+ * Runs @argv in the view with the log as its output; -KGE_TIMEOUT, ... or 0 and its
+ * status.
+ */
 int step_run(struct build *b, const char *what, const char *const *argv, int in_fd,
 	     int *ret_status) _must_check_;
 void step_log(const struct build *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /*
- * Why the command that began at @log_start failed: @code, or -ENOSPC and -ENOMEM when that was
- * the reason. Its first error line goes to the text.
+ * Why the command that began at @log_start failed: @code, or -ENOSPC and -ENOMEM when
+ * that was the reason. Its first error line goes to the text.
  */
 int step_fail(struct build *b, int code, const char *what, int status, off_t log_start);
 off_t step_log_end(const struct build *b);
@@ -64,24 +67,30 @@ struct tools_request {
 	enum tools_depth depth;
 };
 /*
- * Which compiler and linker: .kernelvariables, or the configuration's, as seen in the view.
- * @ret_said: what was found out there, with TOOLS_IDENTIFIED all that tells them apart.
+ * Which compiler and linker: .kernelvariables, or the configuration's, as seen in the
+ * view. @ret_said: what was found out there, with TOOLS_IDENTIFIED all that tells them
+ * apart.
  */
 int tools_find(const struct tools_request *req, struct arena *arena,
-	       struct build_tools *ret_tools, struct str *ret_said, struct kg_err *err)
-	_must_check_;
+	       struct build_tools *ret_tools, struct str *ret_said,
+	       struct kg_err *err) _must_check_;
 /* Adds what the tools are, one a line. Runs in the view. */
 void toolchain_identify(const struct build_tools *tools, bool has_rust, struct str *out);
-/* Value of CONFIG_@name in the text of a .config, unquoted, in @arena; NULL when not set. */
+/*
+ * Value of CONFIG_@name in the text of a .config, unquoted, in @arena; NULL when not set.
+ */
 const char *config_value(const char *config, const char *name, struct arena *arena);
 
 /*
- * What the program or library at @path is, whoever installed it when: its build id where the
- * linker left one, else a digest of the content; and the same of every library it needs.
+ * What the program or library at @path is, whoever installed it when: its build id where
+ * the linker left one, else a digest of the content; and the same of every library it
+ * needs.
  */
 void elf_identify(const char *path, struct strv *seen, struct str *out);
 
-/* Error lines of a log from @start on, the telling ones first; see build_first_errors(). */
+/*
+ * Error lines of a log from @start on, the telling ones first; see build_first_errors().
+ */
 int errors_find(int log_fd, off_t start, size_t max, struct strv *ret_lines);
 bool errors_mention(int log_fd, off_t start, const char *text);
 

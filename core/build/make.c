@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-/* The variables a MAKE may use are the shell's own, as in DKMS: not in the environment of make. */
-#define RUN_MAKE                                                                       \
-	"kernelver=$1 arch=$2 kernel_source_dir=$3 dkms_tree=$4 source_tree=$5 "       \
-	"install_tree=$6 module=$7 module_version=$8 PACKAGE_NAME=$7 "                 \
-	"PACKAGE_VERSION=$8 the_make=$9; set --; eval \"$the_make\""
+/* DKMS exports kernelver, arch, module and module_version; these are its shell's own. */
+static const char run_make[] =
+	"kernel_source_dir=$1 dkms_tree=$2 source_tree=$3 install_tree=$4 "
+	"PACKAGE_NAME=$module PACKAGE_VERSION=$module_version the_make=$5; "
+	"set --; eval \"$the_make\"";
 
 static bool starts_with_make(const char *command)
 {
@@ -38,16 +38,12 @@ int make_run(struct build *b)
 	const char *argv[] = {
 		"/bin/bash",
 		"-c",
-		RUN_MAKE,
+		run_make,
 		"bash",
-		req->release,
-		req->arch,
 		req->headers->source_dir,
 		arena_printf(a, "/%s", req->sys->dkms_tree),
 		arena_printf(a, "/%s", req->sys->source_tree),
 		arena_printf(a, "/%s", req->sys->install_tree),
-		req->source->name,
-		req->source->version,
 		command,
 		NULL,
 	};

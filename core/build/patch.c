@@ -20,7 +20,8 @@ static int open_patch(const struct build *b, const char *name)
 	fd = fd_try_open_in(b->req->source_fd, str_get(&path), O_RDONLY | O_NOCTTY);
 	if (fd >= 0)
 		return fd;
-	return kg_fail(b->err, -KGE_PATCH, "patch %s: not in the source's patches/", name);
+	return kg_fail(b->err, -KGE_PATCH, "patch %s: not in the source's patches/",
+		       name);
 }
 
 static int apply_patch(struct build *b, const char *name)

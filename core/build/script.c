@@ -5,7 +5,9 @@
 
 #include "core/base/log.h"
 
-/* Split into words and patterns as DKMS does, by the shell; quotes are not special there. */
+/*
+ * Split into words and patterns as DKMS does, by the shell; quotes are not special there.
+ */
 #define RUN_WORDS "exec $1"
 
 struct script {
@@ -53,8 +55,8 @@ int script_run(struct build *b, const char *name, const char *text)
 		return kg_fail_errno(b->err, -ENOMEM, "cannot run %s", name);
 	if (!script.is_executable) {
 		step_log(b, "warning: the %s script %s is not executable\n", name, word);
-		kg_warning("%s/%s: the %s script %s is not executable", b->req->source->name,
-			   b->req->source->version, name, word);
+		kg_warning("%s/%s: the %s script %s is not executable",
+			   b->req->source->name, b->req->source->version, name, word);
 		return 0;
 	}
 	start = step_log_end(b);
@@ -64,6 +66,7 @@ int script_run(struct build *b, const char *name, const char *text)
 		return r;
 	b->result->status = status;
 	if (status == 77)
-		return kg_fail(b->err, -KGE_EXCLUDED, "its %s says: not for this kernel", name);
+		return kg_fail(b->err, -KGE_EXCLUDED, "its %s says: not for this kernel",
+			       name);
 	return step_fail(b, -KGE_SCRIPT, name, status, start);
 }

@@ -76,12 +76,16 @@ int step_fail(struct build *b, int code, const char *what, int status, off_t log
 
 	b->result->status = status;
 	if (errors_mention(log_fd, log_start, "No space left on device"))
-		return kg_fail_errno(b->err, -ENOSPC, "%s failed (exit %d)", what, status);
+		return kg_fail_errno(b->err, -ENOSPC, "%s failed (exit %d)", what,
+				     status);
 	if (count_oom_kills() > b->oom_kills &&
 	    (status == 137 || errors_mention(log_fd, log_start, "Killed")))
-		return kg_fail(b->err, -ENOMEM, "%s failed (exit %d): the kernel killed it, as "
-			       "memory ran out", what, status);
+		return kg_fail(b->err, -ENOMEM,
+			       "%s failed (exit %d): the kernel killed it, as "
+			       "memory ran out",
+			       what, status);
 	if (errors_find(log_fd, log_start, 1, &lines) == 0 && lines.n > 0)
-		return kg_fail(b->err, code, "%s failed (exit %d): %s", what, status, lines.v[0]);
+		return kg_fail(b->err, code, "%s failed (exit %d): %s", what, status,
+			       lines.v[0]);
 	return kg_fail(b->err, code, "%s failed (exit %d)", what, status);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The identity of what turns source into a module. Programs are known by their build id, a
- * digest the linker made of all of their content: the same for a staged and an installed copy,
- * other for every rebuild, and read in microseconds where hashing cc1 takes a tenth of a second.
+ * The identity of what turns source into a module. Programs are known by their build id,
+ * a digest the linker made of all of their content: the same for a staged and an
+ * installed copy, other for every rebuild, and read in microseconds where hashing cc1
+ * takes a tenth of a second.
  */
 #include "core/build/internal.h"
 #include "core/build/path.h"
@@ -14,7 +15,8 @@
 
 #define CC1_TIMEOUT_MS 10000
 
-static void identify(const char *role, const char *name, struct strv *seen, struct str *out)
+static void identify(const char *role, const char *name, struct strv *seen,
+		     struct str *out)
 {
 	_cleanup_str_ struct str path = { 0 };
 
@@ -31,8 +33,12 @@ static void find_cc1(const char *cc, struct str *out)
 	_cleanup_str_ struct str path = { 0 };
 	const char *argv[] = { NULL, "-print-prog-name=cc1", NULL };
 	_cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct kg_spawn how = { .argv = argv, .env = path_env, .dir_fd = -1, .in_fd = -1,
-				.out_fd = -1, .err_fd = null_fd };
+	struct kg_spawn how = { .argv = argv,
+				.env = path_env,
+				.dir_fd = -1,
+				.in_fd = -1,
+				.out_fd = -1,
+				.err_fd = null_fd };
 	int status = 0;
 
 	if (!path_find(cc, &path))
@@ -47,7 +53,8 @@ static void find_cc1(const char *cc, struct str *out)
 
 void toolchain_identify(const struct build_tools *tools, bool has_rust, struct str *out)
 {
-	static const char *const others[] = { "as", "strip", "objcopy", "pahole", "make" };
+	static const char *const others[] = { "as", "strip", "objcopy", "pahole",
+					      "make" };
 	const char *cc = tools->cc != NULL ? tools->cc : "gcc";
 	_cleanup_str_ struct str cc1 = { 0 };
 	_cleanup_strv_ struct strv seen = { 0 };
@@ -59,8 +66,11 @@ void toolchain_identify(const struct build_tools *tools, bool has_rust, struct s
 	find_cc1(last, &cc1);
 	if (cc1.len > 0)
 		identify("cc1", str_get(&cc1), &seen, out);
-	identify("ld", tools->ld != NULL ? tools->ld : tools->is_clang ? "ld.lld" : "ld", &seen,
-		 out);
+	identify("ld",
+		 tools->ld != NULL ? tools->ld
+		 : tools->is_clang ? "ld.lld"
+				   : "ld",
+		 &seen, out);
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		identify("tool", others[i], &seen, out);
 	if (has_rust)
@@ -70,9 +80,11 @@ void toolchain_identify(const struct build_tools *tools, bool has_rust, struct s
 }
 
 int build_toolchain_identity(const struct sandbox *view, const struct kg_headers *headers,
-			     struct arena *arena, const char **ret_identity, struct kg_err *err)
+			     struct arena *arena, const char **ret_identity,
+			     struct kg_err *err)
 {
-	const struct tools_request req = { .view = view, .headers = headers,
+	const struct tools_request req = { .view = view,
+					   .headers = headers,
 					   .depth = TOOLS_IDENTIFIED };
 	_cleanup_str_ struct str said = { 0 };
 	struct build_tools tools;

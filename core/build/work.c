@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The work folder before and after: what the build gets, and what is taken of what it left. */
+/*
+ * The work folder before and after: what the build gets, and what is taken of what it
+ * left.
+ */
 #include "core/build/internal.h"
 #include "core/build/path.h"
 
@@ -14,7 +17,8 @@ static int make_folder(const struct build *b, int dir_fd, const char *name)
 	int fd;
 
 	if (mkdirat(dir_fd, name, 0755) < 0)
-		return kg_fail_errno(b->err, -errno, "cannot make the work folder %s", name);
+		return kg_fail_errno(b->err, -errno, "cannot make the work folder %s",
+				     name);
 	fd = fd_open_dir_at(dir_fd, name, b->err);
 	if (fd < 0)
 		return fd;
@@ -66,10 +70,13 @@ static void add_bind(struct build *b, struct bind_list *list, const char *at, in
 	struct sandbox_bind *bind = ARENA_ADD(&b->arena, list->v, list->n);
 
 	if (bind != NULL)
-		*bind = (struct sandbox_bind){ .at = at, .fd = fd, .is_writable = is_writable };
+		*bind = (struct sandbox_bind){ .at = at,
+					       .fd = fd,
+					       .is_writable = is_writable };
 }
 
-static void add_link(struct build *b, struct bind_list *list, const char *at, const char *target)
+static void add_link(struct build *b, struct bind_list *list, const char *at,
+		     const char *target)
 {
 	struct sandbox_bind *bind = ARENA_ADD(&b->arena, list->v, list->n);
 
@@ -90,8 +97,8 @@ static bool keep_fd(struct build *b, int fd)
 }
 
 /* Each entry of @dir_fd below @at, but not @but. */
-static void bind_entries(struct build *b, struct bind_list *list, int dir_fd, const char *at,
-			 const char *but)
+static void bind_entries(struct build *b, struct bind_list *list, int dir_fd,
+			 const char *at, const char *but)
 {
 	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
 	struct dirent *entry;
@@ -107,27 +114,36 @@ static void bind_entries(struct build *b, struct bind_list *list, int dir_fd, co
 			continue;
 		if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
 			add_bind(b, list,
-				 arena_printf(&b->arena, "%s/%s", at, entry->d_name), fd, false);
+				 arena_printf(&b->arena, "%s/%s", at, entry->d_name), fd,
+				 false);
 	}
 }
 
-/* A BUILD_DEPENDS as DKMS shows it once it is built: its K/A, the link to that, its source. */
-static void bind_depend(struct build *b, struct bind_list *list, const struct build_depend *d)
+/*
+ * A BUILD_DEPENDS as DKMS shows it once it is built: its K/A, the link to that, its
+ * source.
+ */
+static void bind_depend(struct build *b, struct bind_list *list,
+			const struct build_depend *d)
 {
 	const struct build_request *req = b->req;
 	struct arena *a = &b->arena;
 	const char *base = arena_printf(a, "/%s/%s", req->sys->dkms_tree, d->name);
-	const char *ka = arena_printf(a, "%s/%s/%s/%s", base, d->version, req->release, req->arch);
-	int ka_fd = openat(d->dir_fd, "ka", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const char *ka =
+		arena_printf(a, "%s/%s/%s/%s", base, d->version, req->release, req->arch);
+	int ka_fd =
+		openat(d->dir_fd, "ka", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	/* an artefact of the store keeps what is not a module in ka/ */
 	bind_entries(b, list, d->dir_fd, ka, ka_fd >= 0 ? "ka" : "");
 	if (ka_fd >= 0 && keep_fd(b, ka_fd))
 		bind_entries(b, list, ka_fd, ka, "module");
-	add_link(b, list, arena_printf(a, "%s/kernel-%s-%s", base, req->release, req->arch),
+	add_link(b, list,
+		 arena_printf(a, "%s/kernel-%s-%s", base, req->release, req->arch),
 		 arena_printf(a, "%s/%s/%s", d->version, req->release, req->arch));
-	add_link(b, list, arena_printf(a, "%s/%s/source", base, d->version),
-		 arena_printf(a, "/%s/%s-%s", req->sys->source_tree, d->name, d->version));
+	add_link(
+		b, list, arena_printf(a, "%s/%s/source", base, d->version),
+		arena_printf(a, "/%s/%s-%s", req->sys->source_tree, d->name, d->version));
 }
 
 static void fill_binds(struct build *b)
@@ -135,8 +151,8 @@ static void fill_binds(struct build *b)
 	const struct build_request *req = b->req;
 	struct bind_list list = { 0 };
 	struct arena *a = &b->arena;
-	const char *base = arena_printf(a, "/%s/%s/%s", req->sys->dkms_tree, req->source->name,
-					req->source->version);
+	const char *base = arena_printf(a, "/%s/%s/%s", req->sys->dkms_tree,
+					req->source->name, req->source->version);
 
 	b->build_dir = arena_printf(a, "%s/build", base);
 	b->ka_dir = arena_printf(a, "%s/%s/%s", base, req->release, req->arch);
@@ -173,9 +189,12 @@ static void fill_masks(struct build *b)
 	b->box.masks = masks;
 }
 
-/* What DKMS gives a build: its PATH, the kernel's compiler; nothing of the caller's. */
+/*
+ * What DKMS exports to a build: its PATH, what is built for what, the kernel's compiler.
+ */
 static void fill_env(struct build *b)
 {
+	const struct build_request *req = b->req;
 	const struct build_tools *tools = &b->tools;
 	const char **env = arena_array(&b->arena, 16, sizeof(*env));
 	struct arena *a = &b->arena;
@@ -185,6 +204,10 @@ static void fill_env(struct build *b)
 		return;
 	for (; path_env[n] != NULL; n++)
 		env[n] = path_env[n];
+	env[n++] = arena_printf(a, "kernelver=%s", req->release);
+	env[n++] = arena_printf(a, "arch=%s", req->arch);
+	env[n++] = arena_printf(a, "module=%s", req->source->name);
+	env[n++] = arena_printf(a, "module_version=%s", req->source->version);
 	if (tools->cc != NULL) {
 		env[n++] = arena_printf(a, "CC=%s", tools->cc);
 		env[n++] = arena_printf(a, "KERNEL_CC=%s", tools->cc);
@@ -220,7 +243,9 @@ int work_prepare(struct build *b)
 	fill_masks(b);
 	fill_env(b);
 	b->box.cwd = b->build_dir;
-	return b->arena.failed ? kg_fail_errno(b->err, -ENOMEM, "cannot prepare the build") : 0;
+	return b->arena.failed
+		       ? kg_fail_errno(b->err, -ENOMEM, "cannot prepare the build")
+		       : 0;
 }
 
 void work_fini(struct build *b)
@@ -242,7 +267,8 @@ static int collect_module(struct build *b, int from_fd, int to_fd,
 
 	str_addf(&name, "%s.ko", module->dest_name);
 	if (!str_ok(&name))
-		return kg_fail_errno(b->err, -ENOMEM, "cannot take %s.ko", module->dest_name);
+		return kg_fail_errno(b->err, -ENOMEM, "cannot take %s.ko",
+				     module->dest_name);
 	if (renameat(from_fd, str_get(&name), to_fd, str_get(&name)) < 0)
 		return kg_fail(b->err, -KGE_BUILD, "POST_BUILD left no %s in %s/module",
 			       str_get(&name), b->ka_dir);
@@ -258,13 +284,13 @@ static int collect_symvers(struct build *b, int ka_fd)
 	    fstatat(b->build_fd, "Module.symvers", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISREG(st.st_mode))
 		return 0;
-	return fd_copy_file_at(b->build_fd, "Module.symvers", ka_fd, "Module.symvers", 0644,
-			       b->err);
+	return fd_copy_file_at(b->build_fd, "Module.symvers", ka_fd, "Module.symvers",
+			       0644, b->err);
 }
 
 /*
- * Nothing of the build runs any more, so what is checked stays as it is; the copy takes regular
- * files, folders and links, and follows none.
+ * Nothing of the build runs any more, so what is checked stays as it is; the copy takes
+ * regular files, folders and links, and follows none.
  */
 int work_collect(struct build *b)
 {

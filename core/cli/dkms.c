@@ -194,8 +194,11 @@ static int run_action(const struct dkms_args *args, const struct dkms_action *ac
 	int r = kg_system_init(&call.sys, root, &call.arena, &call.err);
 	int code;
 
-	if (action->run != dkms_run_status)
+	if (action->run != dkms_run_status) {
 		cancel_watch();
+		/* In a pipe too, what was done comes before what went wrong. */
+		(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	}
 	if (r == 0) {
 		r = perform(&call);
 		kg_system_fini(&call.sys);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
 	const char *name = argc > 0 ? argv[0] : "kmodgate";
 	const char *slash = strrchr(name, '/');
 
+	umask(022); /* what we make is read by the build user */
 	least = getenv("KMODGATE_DEBUG") != NULL ? KG_DEBUG : KG_INFO;
 	kg_log_set(log_to_stderr, &least);
 	if (strcmp(slash != NULL ? slash + 1 : name, "dkms") == 0)

@@ -19,12 +19,17 @@ struct txn {
 	const struct kg_system *sys;
 	struct kg_plan plan;
 	enum txn_state state;
-	char boot_id[64];       /* of the boot it began in */
-	struct journal journal; /* journal.lines: "STEP SUBJECT" of every note, oldest first */
-	struct strv placed;  /* "RELEASE/NAME/VERSION" of sets that were placed and not taken back */
+	char boot_id[64]; /* of the boot it began in */
+	struct journal
+		journal; /* journal.lines: "STEP SUBJECT" of every note, oldest first */
+	struct strv
+		placed; /* "RELEASE/NAME/VERSION" of sets that were placed and not taken back */
 	struct strv arrived; /* the same, for those noted as "arrived" */
 };
-#define TXN_INIT { .dir_fd = -1, .journal = JOURNAL_INIT }
+#define TXN_INIT \
+	{ \
+		.dir_fd = -1, .journal = JOURNAL_INIT \
+	}
 #define _cleanup_txn_ __attribute__((cleanup(txn_fini)))
 
 /*
@@ -46,11 +51,11 @@ bool txn_is_live(const struct txn *txn);
  * takes away from it; any other word stays in the journal's lines for whoever wrote it. @subject may
  * be NULL.
  */
-int txn_note(struct txn *txn, const char *step, const char *subject, struct kg_err *err)
-	_must_check_;
+int txn_note(struct txn *txn, const char *step, const char *subject,
+	     struct kg_err *err) _must_check_;
 /* Ids of transactions on disk that are not settled, oldest first. An unreadable one is listed too. */
-int txn_list(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *err)
-	_must_check_;
+int txn_list(const struct kg_system *sys, struct strv *ret_ids,
+	     struct kg_err *err) _must_check_;
 /* Drops stage/, work/ and sealed/; with TXN_SETTLED the whole folder. */
 int txn_drop_scratch(struct txn *txn, struct kg_err *err);
 /* The folder, and what lib/modules/.kmodgate keeps for an undo: what is published stays. */
@@ -67,7 +72,7 @@ struct set {
 	const char *name;
 	const char *version;
 	const char *const *files; /* "updates/dkms/NAME.ko.xz", NULL-terminated */
-	int sealed_fd;            /* -1 in set_publish(): only what was placed */
+	int sealed_fd;		  /* -1 in set_publish(): only what was placed */
 };
 
 /*
@@ -103,8 +108,8 @@ int set_withdraw(const struct kg_system *sys, struct txn *txn, const char *relea
  */
 int set_take_back(struct txn *txn, const char *release, struct kg_err *err) _must_check_;
 /* Undo of what was done for @release since the last depmod_run(). Nothing open: 0. */
-int set_undo(const struct kg_system *sys, const char *release, struct kg_err *err)
-	_must_check_;
+int set_undo(const struct kg_system *sys, const char *release,
+	     struct kg_err *err) _must_check_;
 
 /* ---- indexes ---- */
 
@@ -117,8 +122,8 @@ int set_undo(const struct kg_system *sys, const char *release, struct kg_err *er
 int depmod_run(const struct kg_system *sys, const char *release, const char *const *files,
 	       struct kg_err *err) _must_check_;
 /* Closes the open swap without depmod: for --no-depmod, whoever asked for that runs it later. */
-int depmod_skip(const struct kg_system *sys, const char *release, struct kg_err *err)
-	_must_check_;
+int depmod_skip(const struct kg_system *sys, const char *release,
+		struct kg_err *err) _must_check_;
 
 /*
  * Finishes or undoes whatever a killed process left half-way in lib/modules and state_dir (the

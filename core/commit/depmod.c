@@ -5,7 +5,8 @@
 #include "core/commit/swap.h"
 #include "core/commit/modtree.h"
 
-static int close_open(const struct kg_system *sys, const char *release, struct kg_err *err)
+static int close_open(const struct kg_system *sys, const char *release,
+		      struct kg_err *err)
 {
 	_cleanup_swap_ struct swap s = SWAP_INIT;
 	int r = swap_find(sys, release, &s, err);

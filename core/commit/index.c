@@ -73,7 +73,8 @@ static int link_inputs(int live_fd, int stage_fd, struct kg_err *err)
 		if (!is_input(entry->d_name))
 			continue;
 		str_addf(&target, "%s/%s", str_get(&base), entry->d_name);
-		if (!str_ok(&target) || symlinkat(str_get(&target), stage_fd, entry->d_name) < 0)
+		if (!str_ok(&target) ||
+		    symlinkat(str_get(&target), stage_fd, entry->d_name) < 0)
 			return kg_fail_errno(err, str_ok(&target) ? -errno : -ENOMEM,
 					     "cannot link %s for depmod", entry->d_name);
 	}
@@ -131,7 +132,8 @@ static int add_system_map(const struct swap *s, struct strv *argv)
 	struct stat st;
 
 	str_addf(&name, "boot/System.map-%s", s->release);
-	fd = fd_try_open_in(s->sys->root_fd, str_get(&name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	fd = fd_try_open_in(s->sys->root_fd, str_get(&name),
+			    O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
 		return 0;
 	if (true_path(fd, &path) < 0)
@@ -172,9 +174,11 @@ static int run_depmod(const struct swap *s, const char *depmod, int index_fd,
 		      struct kg_err *err)
 {
 	_cleanup_strv_ struct strv argv = { 0 };
-	_cleanup_close_ int log_fd = openat(index_fd, INDEX_LOG,
-					    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	struct kg_spawn how = { .dir_fd = -1, .in_fd = -1, .out_fd = log_fd, .err_fd = -1 };
+	_cleanup_close_ int log_fd =
+		openat(index_fd, INDEX_LOG, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	struct kg_spawn how = {
+		.dir_fd = -1, .in_fd = -1, .out_fd = log_fd, .err_fd = -1
+	};
 	int r = make_arguments(s, index_fd, depmod, &argv);
 	char said[256];
 	int status;
@@ -188,8 +192,8 @@ static int run_depmod(const struct swap *s, const char *depmod, int index_fd,
 		return r;
 	first_line(log_fd, said, sizeof(said));
 	if (status != 0)
-		return kg_fail(err, -KGE_DEPMOD, "%s: depmod failed (exit %d): %s", s->release,
-			       status, said);
+		return kg_fail(err, -KGE_DEPMOD, "%s: depmod failed (exit %d): %s",
+			       s->release, status, said);
 	if (said[0] != '\0')
 		kg_debug("%s: depmod: %s", s->release, said);
 	return 0;
@@ -213,14 +217,16 @@ static bool is_whole(const char *name, const char *data, size_t len)
 		return str_starts(name, "modules.builtin.");
 	if (len < 12 || memcmp(p, "\xb0\x07\xf4\x57", 4) != 0)
 		return false;
-	root = (size_t)(p[8] & 0x0f) << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 | p[11];
+	root = (size_t)(p[8] & 0x0f) << 24 | (size_t)p[9] << 16 | (size_t)p[10] << 8 |
+	       p[11];
 	return root <= len; /* equal: an index of nothing */
 }
 
 static int check_index(const struct swap *s, int stage_fd, const char *name,
 		       struct kg_err *err)
 {
-	_cleanup_close_ int fd = openat(stage_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(stage_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_free_ char *data = NULL;
 	size_t len = 0;
 	int r = fd < 0 ? -errno : fd_read_all(fd, INDEX_MAX_BYTES, &data, &len);
@@ -228,8 +234,8 @@ static int check_index(const struct swap *s, int stage_fd, const char *name,
 	if (r < 0)
 		return kg_fail_errno(err, r, "%s: cannot read %s", s->release, name);
 	if (!is_whole(name, data, len))
-		return kg_fail(err, -KGE_DEPMOD, "%s: depmod left a damaged %s", s->release,
-			       name);
+		return kg_fail(err, -KGE_DEPMOD, "%s: depmod left a damaged %s",
+			       s->release, name);
 	/* Under somebody's umask of 077 nobody else could run modprobe -n. */
 	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
 		return kg_fail_errno(err, -errno, "%s: cannot sync %s", s->release, name);
@@ -241,7 +247,8 @@ static bool is_generated(int stage_fd, const char *name)
 	struct stat st;
 
 	return str_starts(name, "modules.") &&
-	       fstatat(stage_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+	       fstatat(stage_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static int list_generated(int stage_fd, struct strv *ret_names)
@@ -257,7 +264,8 @@ static int list_generated(int stage_fd, struct strv *ret_names)
 	return strv_ok(ret_names) ? 0 : -ENOMEM;
 }
 
-static int check_indexes(const struct swap *s, int live_fd, int stage_fd, struct kg_err *err)
+static int check_indexes(const struct swap *s, int live_fd, int stage_fd,
+			 struct kg_err *err)
 {
 	static const struct {
 		const char *name;
@@ -280,11 +288,12 @@ static int check_indexes(const struct swap *s, int live_fd, int stage_fd, struct
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(wanted); i++)
 		if (!strv_has(&names, wanted[i].name) &&
 		    faccessat(live_fd, wanted[i].when, F_OK, 0) == 0)
-			return kg_fail(err, -KGE_DEPMOD, "%s: depmod made no %s", s->release,
-				       wanted[i].name);
+			return kg_fail(err, -KGE_DEPMOD, "%s: depmod made no %s",
+				       s->release, wanted[i].name);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		r = check_index(s, stage_fd, names.v[i], err);
-	return r < 0 ? kg_fail_errno(err, r, "%s: cannot check its indexes", s->release) : 0;
+	return r < 0 ? kg_fail_errno(err, r, "%s: cannot check its indexes", s->release)
+		     : 0;
 }
 
 /* A line of modules.dep is "PATH: PATH...". */
@@ -292,7 +301,8 @@ static bool is_listed(const char *dep, const char *path)
 {
 	size_t len = strlen(path);
 
-	for (const char *p = dep; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n' ? 1 : 0)
+	for (const char *p = dep; *p != '\0';
+	     p += strcspn(p, "\n"), p += *p == '\n' ? 1 : 0)
 		if (strncmp(p, path, len) == 0 && p[len] == ':')
 			return true;
 	return false;
@@ -302,19 +312,21 @@ static int check_listed(const struct swap *s, int stage_fd, const char *const *f
 			struct kg_err *err)
 {
 	_cleanup_free_ char *dep = NULL;
-	int r = fd_read_file_in(stage_fd, "modules.dep", INDEX_MAX_BYTES, &dep, NULL, err);
+	int r = fd_read_file_in(stage_fd, "modules.dep", INDEX_MAX_BYTES, &dep, NULL,
+				err);
 
 	for (; r == 0 && files != NULL && *files != NULL; files++)
 		if (!is_listed(dep, *files))
-			return kg_fail(err, -KGE_DEPMOD,
-				       "%s: depmod did not list %s (another module of that name "
-				       "may come first, see depmod.d(5))",
-				       s->release, *files);
+			return kg_fail(
+				err, -KGE_DEPMOD,
+				"%s: depmod did not list %s (another module of that name "
+				"may come first, see depmod.d(5))",
+				s->release, *files);
 	return r;
 }
 
-int index_build(struct swap *swap, const char *const *depmod_paths, const char *const *files,
-		struct kg_err *err)
+int index_build(struct swap *swap, const char *const *depmod_paths,
+		const char *const *files, struct kg_err *err)
 {
 	const char *depmod = find_depmod(depmod_paths);
 	_cleanup_close_ int live_fd = modtree_try_release(swap->sys, swap->release);
@@ -323,11 +335,12 @@ int index_build(struct swap *swap, const char *const *depmod_paths, const char *
 	int r;
 
 	if (depmod == NULL)
-		return kg_fail(err, -KGE_DEPMOD, "%s: depmod is not installed (package kmod)",
+		return kg_fail(err, -KGE_DEPMOD,
+			       "%s: depmod is not installed (package kmod)",
 			       swap->release);
 	if (live_fd < 0)
-		return kg_fail_errno(err, live_fd, "cannot open %s/%s", swap->sys->install_tree,
-				     swap->release);
+		return kg_fail_errno(err, live_fd, "cannot open %s/%s",
+				     swap->sys->install_tree, swap->release);
 	r = fd_remove_tree_at(swap->dir_fd, "index", err);
 	stage_fd = r < 0 ? r : open_stage(swap, err);
 	if (stage_fd < 0)
@@ -341,7 +354,8 @@ int index_build(struct swap *swap, const char *const *depmod_paths, const char *
 	if (r == 0)
 		r = check_listed(swap, stage_fd, files, err);
 	if (r == 0 && (fsync(stage_fd) < 0 || fsync(index_fd) < 0))
-		r = kg_fail_errno(err, -errno, "%s: cannot sync the indexes", swap->release);
+		r = kg_fail_errno(err, -errno, "%s: cannot sync the indexes",
+				  swap->release);
 	return r;
 }
 
@@ -362,5 +376,7 @@ int index_forward(struct swap *swap, struct kg_err *err)
 	}
 	if (r == 0 && fsync(live_fd) < 0)
 		r = -errno;
-	return r == 0 ? 0 : kg_fail_errno(err, r, "%s: cannot switch its indexes", swap->release);
+	return r == 0 ? 0
+		      : kg_fail_errno(err, r, "%s: cannot switch its indexes",
+				      swap->release);
 }

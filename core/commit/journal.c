@@ -54,7 +54,8 @@ static bool has_valid_line(const char *p, const char *end)
 	return false;
 }
 
-static int parse_lines(struct journal *j, const char *text, const char *p, const char *end)
+static int parse_lines(struct journal *j, const char *text, const char *p,
+		       const char *end)
 {
 	ssize_t len;
 
@@ -72,7 +73,8 @@ static int parse_lines(struct journal *j, const char *text, const char *p, const
 }
 
 /* "kmodgate-journal VERSION KIND" */
-static int parse_header(const char *line, size_t len, const char *kind, struct kg_err *err)
+static int parse_header(const char *line, size_t len, const char *kind,
+			struct kg_err *err)
 {
 	const size_t magic = strlen(JOURNAL_MAGIC);
 	uint64_t version;
@@ -87,17 +89,19 @@ static int parse_header(const char *line, size_t len, const char *kind, struct k
 	if (parse_u64n(line, digits, &version) < 0)
 		return kg_fail(err, -KGE_FORMAT, "%s journal: damaged first line", kind);
 	if (version != JOURNAL_VERSION)
-		return kg_fail(err, -KGE_FORMAT,
-			       "%s journal: version %.*s, this kmodgate reads version %d; "
-			       "left alone",
-			       kind, (int)digits, line, JOURNAL_VERSION);
-	if (len - digits != strlen(kind) + 1 || memcmp(line + digits + 1, kind, strlen(kind)) != 0)
+		return kg_fail(
+			err, -KGE_FORMAT,
+			"%s journal: version %.*s, this kmodgate reads version %d; "
+			"left alone",
+			kind, (int)digits, line, JOURNAL_VERSION);
+	if (len - digits != strlen(kind) + 1 ||
+	    memcmp(line + digits + 1, kind, strlen(kind)) != 0)
 		return kg_fail(err, -KGE_FORMAT, "%s journal: of another kind", kind);
 	return 0;
 }
 
-static int journal_parse(struct journal *j, const char *text, size_t len, const char *kind,
-			 struct kg_err *err)
+static int journal_parse(struct journal *j, const char *text, size_t len,
+			 const char *kind, struct kg_err *err)
 {
 	const char *end = text + len;
 	ssize_t head = line_length(text, end);
@@ -110,13 +114,15 @@ static int journal_parse(struct journal *j, const char *text, size_t len, const 
 		return r;
 	r = parse_lines(j, text, text + head + 1, end);
 	if (r == -KGE_FORMAT)
-		return kg_fail(err, r, "%s journal: line %zu is damaged", kind, j->lines.n + 2);
+		return kg_fail(err, r, "%s journal: line %zu is damaged", kind,
+			       j->lines.n + 2);
 	if (r < 0)
 		return kg_fail_errno(err, r, "%s journal", kind);
 	return j->lines.n > 0 ? 0 : -ENOENT;
 }
 
-int journal_open(int dir_fd, const char *kind, struct journal *ret_journal, struct kg_err *err)
+int journal_open(int dir_fd, const char *kind, struct journal *ret_journal,
+		 struct kg_err *err)
 {
 	struct journal j = JOURNAL_INIT;
 	_cleanup_free_ char *text = NULL;
@@ -147,8 +153,8 @@ int journal_create(int dir_fd, const char *kind, struct journal *ret_journal,
 {
 	struct journal j = JOURNAL_INIT;
 
-	j.fd = openat(dir_fd, JOURNAL_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		      0644);
+	j.fd = openat(dir_fd, JOURNAL_NAME,
+		      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (j.fd < 0)
 		return kg_fail_errno(err, -errno, "cannot make the %s journal", kind);
 	str_addf(&j.pending, JOURNAL_MAGIC "%d %s\n", JOURNAL_VERSION, kind);
@@ -190,7 +196,8 @@ static int write_pending(struct journal *j)
 {
 	int r;
 
-	if (ftruncate(j->fd, (off_t)j->end) < 0 || lseek(j->fd, (off_t)j->end, SEEK_SET) < 0)
+	if (ftruncate(j->fd, (off_t)j->end) < 0 ||
+	    lseek(j->fd, (off_t)j->end, SEEK_SET) < 0)
 		return -errno;
 	r = fd_write_all(j->fd, str_get(&j->pending), j->pending.len);
 	if (r == 0 && fsync(j->fd) < 0)
@@ -218,7 +225,8 @@ int journal_sync(struct journal *journal, struct kg_err *err)
 		strv_add(&journal->lines, journal->pending_lines.v[i]);
 	if (r == 0)
 		journal->end += journal->pending.len;
-	else if (ftruncate(journal->fd, (off_t)journal->end) < 0 || fsync(journal->fd) < 0)
+	else if (ftruncate(journal->fd, (off_t)journal->end) < 0 ||
+		 fsync(journal->fd) < 0)
 		journal->is_unsure = true;
 	drop_pending(journal);
 	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot write the journal");

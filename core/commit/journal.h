@@ -12,14 +12,17 @@
 #define JOURNAL_NAME "journal"
 
 struct journal {
-	int fd;             /* owned; -1: not open */
-	uint64_t end;       /* size of the valid part */
+	int fd;		    /* owned; -1: not open */
+	uint64_t end;	    /* size of the valid part */
 	struct strv lines;  /* what was read and written, oldest first, no checksums */
 	struct str pending; /* added, not synced */
 	struct strv pending_lines;
 	bool is_unsure; /* a failed sync could not be taken back: the lines may be on disk */
 };
-#define JOURNAL_INIT { .fd = -1 }
+#define JOURNAL_INIT \
+	{ \
+		.fd = -1 \
+	}
 #define _cleanup_journal_ __attribute__((cleanup(journal_fini)))
 
 /*

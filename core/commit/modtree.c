@@ -43,7 +43,8 @@ int modtree_make_dir_at(int dir_fd, const char *name, struct kg_err *err)
 	return fd_open_dir_at(dir_fd, name, err);
 }
 
-static int make_modules(const struct kg_system *sys, bool *ret_is_ours, struct kg_err *err)
+static int make_modules(const struct kg_system *sys, bool *ret_is_ours,
+			struct kg_err *err)
 {
 	int fd = modtree_try_modules(sys);
 
@@ -68,8 +69,8 @@ int modtree_make_work(const struct kg_system *sys, struct kg_err *err)
 		_cleanup_close_ int fd = openat(work_fd, MODTREE_MADE,
 						O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 		if (fd < 0)
-			return kg_fail_errno(err, -errno, "cannot write %s/%s", MODTREE_WORK,
-					     MODTREE_MADE);
+			return kg_fail_errno(err, -errno, "cannot write %s/%s",
+					     MODTREE_WORK, MODTREE_MADE);
 	}
 	if (fsync(work_fd) < 0 || fsync(modules_fd) < 0)
 		return kg_fail_errno(err, -errno, "cannot sync %s", sys->install_tree);
@@ -108,11 +109,12 @@ void modtree_drop_work(const struct kg_system *sys)
 		return;
 	parent_fd = openat(modules_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (parent_fd >= 0)
-		unlinkat(parent_fd, slash != NULL ? slash + 1 : sys->install_tree, AT_REMOVEDIR);
+		unlinkat(parent_fd, slash != NULL ? slash + 1 : sys->install_tree,
+			 AT_REMOVEDIR);
 }
 
-int modtree_open_parent(const struct kg_system *sys, const char *release, const char *path,
-		     const char **ret_name)
+int modtree_open_parent(const struct kg_system *sys, const char *release,
+			const char *path, const char **ret_name)
 {
 	_cleanup_str_ struct str s = { 0 };
 	const char *slash = strrchr(path, '/');
@@ -154,8 +156,8 @@ bool modtree_has_kernel(const struct kg_system *sys, const char *release)
 
 int modtree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE])
 {
-	_cleanup_close_ int fd =
-		openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(
+		dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct digest d;
 	struct stat st;
 	int r;
@@ -177,7 +179,7 @@ int modtree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE
 }
 
 int modtree_digest_in(const struct kg_system *sys, const char *release, const char *path,
-		   char ret_hex[DIGEST_HEX_SIZE])
+		      char ret_hex[DIGEST_HEX_SIZE])
 {
 	const char *name;
 	_cleanup_close_ int parent_fd = modtree_open_parent(sys, release, path, &name);

@@ -11,7 +11,7 @@
 #include "core/job.h"
 
 #define MODTREE_WORK ".kmodgate"
-#define MODTREE_SWITCH "switch" /* .kmodgate/switch/RELEASE: swaps that are open */
+#define MODTREE_SWITCH "switch"	    /* .kmodgate/switch/RELEASE: swaps that are open */
 #define MODTREE_MADE "made-modules" /* a file in it: lib/modules itself was made by us */
 
 /* Bare -errno, for "is it there?". The caller owns the fd, as everywhere below. */
@@ -30,11 +30,11 @@ int modtree_make_dir_at(int dir_fd, const char *name, struct kg_err *err) _must_
  * The folder that holds @path (below lib/modules/RELEASE; "." is the release's own folder), and
  * its last component, borrowed from @path. Silent.
  */
-int modtree_open_parent(const struct kg_system *sys, const char *release, const char *path,
-		     const char **ret_name);
+int modtree_open_parent(const struct kg_system *sys, const char *release,
+			const char *path, const char **ret_name);
 /* -KGE_HOSTILE unless @release and the NULL-terminated @files are names we may write. */
-int modtree_check_names(const char *release, const char *const *files, struct kg_err *err)
-	_must_check_;
+int modtree_check_names(const char *release, const char *const *files,
+			struct kg_err *err) _must_check_;
 /* The kernel's own files are there: modules.dep, modules.order or kernel/. */
 bool modtree_has_kernel(const struct kg_system *sys, const char *release);
 
@@ -42,7 +42,7 @@ bool modtree_has_kernel(const struct kg_system *sys, const char *release);
 int modtree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE]);
 /* The same for @path below lib/modules/RELEASE. */
 int modtree_digest_in(const struct kg_system *sys, const char *release, const char *path,
-		   char ret_hex[DIGEST_HEX_SIZE]);
+		      char ret_hex[DIGEST_HEX_SIZE]);
 
 /* Renames over @to_name; where lib/modules/RELEASE is a mount of its own: a fsynced copy first. */
 int modtree_move(int from_fd, const char *from_name, int to_fd, const char *to_name);
@@ -62,7 +62,7 @@ struct modtree_need {
 	unsigned int n_indexes;
 };
 int modtree_check_room(const struct kg_system *sys, const char *release,
-		    const struct modtree_need *need, struct kg_err *err) _must_check_;
+		       const struct modtree_need *need, struct kg_err *err) _must_check_;
 /* -EROFS, -EACCES or -EPERM when @path could not be made below lib/modules/RELEASE. */
-int modtree_check_writable(const struct kg_system *sys, const char *release, const char *path,
-			struct kg_err *err) _must_check_;
+int modtree_check_writable(const struct kg_system *sys, const char *release,
+			   const char *path, struct kg_err *err) _must_check_;

@@ -22,7 +22,8 @@ int record_try_txn(const struct kg_system *sys, const char *txn_id)
 	return work_fd < 0 ? work_fd : open_dir(work_fd, txn_id);
 }
 
-static int try_release(const struct kg_system *sys, const char *txn_id, const char *release)
+static int try_release(const struct kg_system *sys, const char *txn_id,
+		       const char *release)
 {
 	_cleanup_close_ int txn_fd = record_try_txn(sys, txn_id);
 
@@ -46,7 +47,8 @@ static int list_words(int dir_fd, struct strv *ret_names)
 	return strv_ok(ret_names) ? 0 : -ENOMEM;
 }
 
-int record_releases(const struct kg_system *sys, const char *txn_id, struct strv *ret_releases)
+int record_releases(const struct kg_system *sys, const char *txn_id,
+		    struct strv *ret_releases)
 {
 	_cleanup_close_ int txn_fd = record_try_txn(sys, txn_id);
 
@@ -108,11 +110,13 @@ static struct record_entry *add_entry(struct record *rec, const char *path)
 
 	if (e == NULL)
 		return NULL;
-	*e = (struct record_entry){ .path = arena_strdup(&rec->arena, path), .before_fd = -1 };
+	*e = (struct record_entry){ .path = arena_strdup(&rec->arena, path),
+				    .before_fd = -1 };
 	return e->path != NULL ? e : NULL;
 }
 
-static int add_file(struct record *rec, const struct swap *s, const struct swap_step *step)
+static int add_file(struct record *rec, const struct swap *s,
+		    const struct swap_step *step)
 {
 	struct record_entry *e = find_entry(rec, step->path);
 	_cleanup_close_ int old_fd = -1;
@@ -135,7 +139,8 @@ static int add_file(struct record *rec, const struct swap *s, const struct swap_
 		e->before = old_fd < 0 ? NULL : arena_strdup(&rec->arena, slot + 4);
 		e->before_fd = TAKE_FD(old_fd);
 	}
-	e->digest = step->kind == SWAP_DROP ? NULL : arena_strdup(&rec->arena, step->digest);
+	e->digest =
+		step->kind == SWAP_DROP ? NULL : arena_strdup(&rec->arena, step->digest);
 	return rec->arena.failed ? -ENOMEM : 0;
 }
 
@@ -148,7 +153,8 @@ static int add_swap(struct record *rec, const struct swap *s)
 
 		if (step->kind == SWAP_PUT || step->kind == SWAP_DROP)
 			r = add_file(rec, s, step);
-		else if (step->kind == SWAP_FOLDER && !strv_has(&rec->folders, step->path))
+		else if (step->kind == SWAP_FOLDER &&
+			 !strv_has(&rec->folders, step->path))
 			strv_add(&rec->folders, step->path);
 	}
 	for (size_t i = 0; i < s->sets.n; i++)
@@ -168,8 +174,8 @@ static uint64_t last_number(const struct strv *names)
 	return last;
 }
 
-static int add_number(struct record *rec, const struct kg_system *sys, const char *release,
-		      int fd, struct kg_err *err)
+static int add_number(struct record *rec, const struct kg_system *sys,
+		      const char *release, int fd, struct kg_err *err)
 {
 	_cleanup_swap_ struct swap s = SWAP_INIT;
 	int r = swap_load(sys, release, fd, &s, err);
@@ -199,7 +205,8 @@ int record_read(const struct kg_system *sys, const char *txn_id, const char *rel
 	}
 	if (r < 0) {
 		record_fini(&rec);
-		return kg_fail_errno(err, r, "%s: cannot read what %s kept", release, txn_id);
+		return kg_fail_errno(err, r, "%s: cannot read what %s kept", release,
+				     txn_id);
 	}
 	*ret_record = rec;
 	return 0;

@@ -8,7 +8,7 @@
 
 struct record_entry {
 	const char *path;
-	int before_fd;      /* owned; folder that holds the old file as... */
+	int before_fd;	    /* owned; folder that holds the old file as... */
 	const char *before; /* ...this; NULL: there was none */
 	const char *digest; /* of what we put last; NULL: we dropped it */
 };
@@ -31,8 +31,8 @@ const struct record_entry *record_find(const struct record *record, const char *
 /* .kmodgate/ID, silent: -ENOENT when nothing is kept. */
 int record_try_txn(const struct kg_system *sys, const char *txn_id);
 /* Releases for which something is kept or waits. */
-int record_releases(const struct kg_system *sys, const char *txn_id, struct strv *ret_releases)
-	_must_check_;
+int record_releases(const struct kg_system *sys, const char *txn_id,
+		    struct strv *ret_releases) _must_check_;
 /* Sets of @release that wait in .kmodgate/ID/RELEASE/waiting/NAME/VERSION: "NAME/VERSION". */
 #define RECORD_WAITING "waiting"
 int record_waiting(const struct kg_system *sys, const char *txn_id, const char *release,

@@ -80,7 +80,8 @@ static int list_orphans(const struct kg_system *sys, int work_fd, struct strv *r
 		return 0;
 	dir = fd_list(work_fd);
 	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		if (name_is_plain(entry->d_name) && strcmp(entry->d_name, MODTREE_SWITCH) != 0 &&
+		if (name_is_plain(entry->d_name) &&
+		    strcmp(entry->d_name, MODTREE_SWITCH) != 0 &&
 		    strcmp(entry->d_name, MODTREE_MADE) != 0 &&
 		    fstatat(txns_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 		    errno == ENOENT)

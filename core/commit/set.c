@@ -30,12 +30,12 @@ static int check_set(const struct set *set, struct kg_err *err)
 
 /* ---- placing ---- */
 
-static int check_place(const struct txn *txn, const struct set *set, enum kg_change change,
-		       uint64_t reserve_bytes, struct kg_err *err)
+static int check_place(const struct txn *txn, const struct set *set,
+		       enum kg_change change, uint64_t reserve_bytes, struct kg_err *err)
 {
 	/* An entering kernel's own scripts make the indexes once, we once more. */
 	struct modtree_need need = { .reserve_bytes = reserve_bytes,
-				  .n_indexes = change == KG_CHANGE_ENTERS ? 2 : 1 };
+				     .n_indexes = change == KG_CHANGE_ENTERS ? 2 : 1 };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && set->files[i] != NULL; i++) {
@@ -43,8 +43,8 @@ static int check_place(const struct txn *txn, const struct set *set, enum kg_cha
 		struct stat st;
 
 		if (fstatat(set->sealed_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			return kg_fail_errno(err, -errno, "%s/%s: %s", set->name, set->version,
-					     name);
+			return kg_fail_errno(err, -errno, "%s/%s: %s", set->name,
+					     set->version, name);
 		need.bytes += (uint64_t)st.st_size;
 		need.n_files++;
 		r = modtree_check_writable(txn->sys, set->release, set->files[i], err);
@@ -57,7 +57,8 @@ static bool has_same(const struct kg_system *sys, const struct set *set, const c
 {
 	char live[DIGEST_HEX_SIZE];
 
-	return modtree_digest_in(sys, set->release, path, live) == 0 && strcmp(live, hex) == 0;
+	return modtree_digest_in(sys, set->release, path, live) == 0 &&
+	       strcmp(live, hex) == 0;
 }
 
 /* Puts the files of @set, found in @from_fd, that are not in place already. */
@@ -72,7 +73,8 @@ static int put_files(struct swap *s, const struct set *set, int from_fd,
 
 		r = modtree_digest_at(from_fd, name, hex);
 		if (r < 0)
-			return kg_fail_errno(err, r, "%s/%s: %s", set->name, set->version, name);
+			return kg_fail_errno(err, r, "%s/%s: %s", set->name, set->version,
+					     name);
 		if (!has_same(s->sys, set, set->files[i], hex))
 			r = swap_add_put(s, from_fd, name, source, set->files[i], err);
 	}
@@ -101,7 +103,8 @@ static int place_final(struct txn *txn, const struct set *set, struct kg_err *er
 /* .kmodgate/ID/RELEASE/waiting/NAME, every folder of it on disk. */
 static int make_waiting(const struct txn *txn, const struct set *set, struct kg_err *err)
 {
-	const char *const names[] = { txn->plan.id, set->release, RECORD_WAITING, set->name };
+	const char *const names[] = { txn->plan.id, set->release, RECORD_WAITING,
+				      set->name };
 	_cleanup_close_ int fd = modtree_make_work(txn->sys, err);
 
 	for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(names); i++) {
@@ -109,7 +112,8 @@ static int make_waiting(const struct txn *txn, const struct set *set, struct kg_
 
 		if (sub_fd >= 0 && fsync(fd) < 0) {
 			close(sub_fd);
-			sub_fd = kg_fail_errno(err, -errno, "cannot sync %s", MODTREE_WORK);
+			sub_fd = kg_fail_errno(err, -errno, "cannot sync %s",
+					       MODTREE_WORK);
 		}
 		closep(&fd);
 		fd = sub_fd;
@@ -126,8 +130,10 @@ static int copy_waiting(const struct set *set, int to_fd, struct kg_err *err)
 		if (r < 0)
 			return r;
 	}
-	return fsync(to_fd) == 0 ? 0 : kg_fail_errno(err, -errno, "%s: cannot sync its modules",
-						     set->release);
+	return fsync(to_fd) == 0
+		       ? 0
+		       : kg_fail_errno(err, -errno, "%s: cannot sync its modules",
+				       set->release);
 }
 
 #define WAITING_TEMP ".new"
@@ -148,9 +154,11 @@ static int place_waiting(struct txn *txn, const struct set *set, struct kg_err *
 	if (r == 0)
 		r = fd_remove_tree_at(name_fd, set->version, err);
 	if (r == 0 && renameat(name_fd, WAITING_TEMP, name_fd, set->version) < 0)
-		r = kg_fail_errno(err, -errno, "%s/%s: cannot place it", set->name, set->version);
+		r = kg_fail_errno(err, -errno, "%s/%s: cannot place it", set->name,
+				  set->version);
 	if (r == 0 && fsync(name_fd) < 0)
-		r = kg_fail_errno(err, -errno, "%s/%s: cannot sync it", set->name, set->version);
+		r = kg_fail_errno(err, -errno, "%s/%s: cannot sync it", set->name,
+				  set->version);
 	if (r < 0)
 		(void)!fd_remove_tree_at(name_fd, WAITING_TEMP, NULL);
 	return r;
@@ -186,11 +194,13 @@ static int open_waiting(const struct txn *txn, const struct set *set)
 	_cleanup_str_ struct str path = { 0 };
 	_cleanup_close_ int txn_fd = record_try_txn(txn->sys, txn->plan.id);
 
-	str_addf(&path, "%s/%s/%s/%s", set->release, RECORD_WAITING, set->name, set->version);
+	str_addf(&path, "%s/%s/%s/%s", set->release, RECORD_WAITING, set->name,
+		 set->version);
 	if (!str_ok(&path))
 		return -ENOMEM;
-	return txn_fd < 0 ? txn_fd
-			  : fd_try_open_in(txn_fd, str_get(&path), O_RDONLY | O_DIRECTORY);
+	return txn_fd < 0
+		       ? txn_fd
+		       : fd_try_open_in(txn_fd, str_get(&path), O_RDONLY | O_DIRECTORY);
 }
 
 static bool is_all_there(const struct kg_system *sys, const struct set *set, int from_fd)
@@ -225,13 +235,14 @@ static int check_placed(const struct kg_system *sys, const struct txn *txn,
 	return r;
 }
 
-static int publish_from(const struct kg_system *sys, struct txn *txn, const struct set *set,
-			int from_fd, enum swap_source source, struct kg_err *err)
+static int publish_from(const struct kg_system *sys, struct txn *txn,
+			const struct set *set, int from_fd, enum swap_source source,
+			struct kg_err *err)
 {
 	_cleanup_swap_ struct swap s = SWAP_INIT;
 	const char *txn_id = txn != NULL ? txn->plan.id : NULL;
-	int r = swap_open(sys, set->release, txn != NULL ? SWAP_KEEP : SWAP_FORGET, txn_id, &s,
-			  err);
+	int r = swap_open(sys, set->release, txn != NULL ? SWAP_KEEP : SWAP_FORGET,
+			  txn_id, &s, err);
 
 	if (r < 0)
 		return r;
@@ -241,6 +252,16 @@ static int publish_from(const struct kg_system *sys, struct txn *txn, const stru
 	return r;
 }
 
+/* What a dead process left is put right first: its files may be there, but not for long. */
+static int settle_swap(const struct kg_system *sys, const char *release,
+		       struct kg_err *err)
+{
+	_cleanup_swap_ struct swap s = SWAP_INIT;
+	int r = swap_find(sys, release, &s, err);
+
+	return r < 0 ? r : 0;
+}
+
 int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *set,
 		struct kg_err *err)
 {
@@ -248,6 +269,8 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 	int from_fd = set->sealed_fd;
 	int r = check_set(set, err);
 
+	if (r == 0)
+		r = settle_swap(sys, set->release, err);
 	if (r < 0)
 		return r;
 	if (txn != NULL)
@@ -262,8 +285,8 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 		r = txn_note(txn, "publish", set->release, err);
 	if (r < 0)
 		return r;
-	return publish_from(sys, txn, set, from_fd, waiting_fd >= 0 ? SWAP_LINK : SWAP_COPY,
-			    err);
+	return publish_from(sys, txn, set, from_fd,
+			    waiting_fd >= 0 ? SWAP_LINK : SWAP_COPY, err);
 }
 
 /* ---- withdrawing ---- */
@@ -290,7 +313,8 @@ static int drop_files(struct swap *s, const char *const *files, struct kg_err *e
 		if (r == 0)
 			r = add_prunes(s, *files);
 		if (r < 0)
-			return kg_fail_errno(err, r, "%s: cannot remove %s", s->release, *files);
+			return kg_fail_errno(err, r, "%s: cannot remove %s", s->release,
+					     *files);
 	}
 	return swap_go(s, err);
 }
@@ -311,8 +335,8 @@ int set_withdraw(const struct kg_system *sys, struct txn *txn, const char *relea
 	if (txn != NULL)
 		r = txn_note(txn, "withdraw", release, err);
 	if (r == 0)
-		r = swap_open(sys, release, txn != NULL ? SWAP_KEEP : SWAP_FORGET, txn_id, &s,
-			      err);
+		r = swap_open(sys, release, txn != NULL ? SWAP_KEEP : SWAP_FORGET, txn_id,
+			      &s, err);
 	if (r < 0)
 		return r;
 	r = drop_files(&s, files, err);

@@ -50,7 +50,8 @@ static int parse_begin(struct swap *s, const char *p)
 {
 	uint64_t pid;
 
-	if (take_u64(&s->arena, &p, &pid) < 0 || take_u64(&s->arena, &p, &s->owner_start) < 0)
+	if (take_u64(&s->arena, &p, &pid) < 0 ||
+	    take_u64(&s->arena, &p, &s->owner_start) < 0)
 		return -KGE_FORMAT;
 	s->owner_pid = (pid_t)pid;
 	s->owner_boot = arena_strdup(&s->arena, p);
@@ -151,15 +152,9 @@ static const struct {
 	const char *word;
 	int (*parse)(struct swap *s, const char *subject);
 } swap_words[] = {
-	{ "begin", parse_begin },
-	{ "txn", parse_txn },
-	{ "set", parse_set },
-	{ "put", parse_put },
-	{ "drop", parse_drop },
-	{ "folder", parse_folder },
-	{ "prune", parse_prune },
-	{ "index", parse_index },
-	{ "done", parse_done },
+	{ "begin", parse_begin }, { "txn", parse_txn },	    { "set", parse_set },
+	{ "put", parse_put },	  { "drop", parse_drop },   { "folder", parse_folder },
+	{ "prune", parse_prune }, { "index", parse_index }, { "done", parse_done },
 };
 
 static int parse_line(struct swap *s, const char *line)
@@ -193,7 +188,8 @@ int swap_load(const struct kg_system *sys, const char *release, int dir_fd,
 	int r;
 
 	s.release = arena_strdup(&s.arena, release);
-	r = s.release == NULL ? -ENOMEM : journal_open(dir_fd, SWAP_JOURNAL, &s.journal, err);
+	r = s.release == NULL ? -ENOMEM
+			      : journal_open(dir_fd, SWAP_JOURNAL, &s.journal, err);
 	if (r == 0)
 		r = parse_journal(&s, err);
 	if (r == -ENOENT)
@@ -202,7 +198,8 @@ int swap_load(const struct kg_system *sys, const char *release, int dir_fd,
 		*ret_swap = s;
 	else
 		swap_fini(&s);
-	return r < 0 ? kg_fail_errno(err, r, "%s: cannot read what is under way there", release)
+	return r < 0 ? kg_fail_errno(err, r, "%s: cannot read what is under way there",
+				     release)
 		     : 0;
 }
 
@@ -214,7 +211,8 @@ bool swap_is_ours(const struct swap *swap)
 		return false;
 	if (swap->owner_start == 0) /* no /proc where it began */
 		return swap->owner_pid == getpid();
-	return proc_boot_id(&boot) == 0 && strcmp(str_get(&boot), swap->owner_boot) == 0 &&
+	return proc_boot_id(&boot) == 0 &&
+	       strcmp(str_get(&boot), swap->owner_boot) == 0 &&
 	       proc_is_ancestor(swap->owner_pid, swap->owner_start);
 }
 
@@ -227,7 +225,8 @@ static int open_switch_dir(const struct kg_system *sys)
 
 	if (work_fd < 0)
 		return work_fd;
-	fd = openat(work_fd, MODTREE_SWITCH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(work_fd, MODTREE_SWITCH,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -245,9 +244,10 @@ int swap_find(const struct kg_system *sys, const char *release, struct swap *ret
 	if (switch_fd >= 0 && fd < 0)
 		fd = -errno;
 	if (fd < 0)
-		return fd == -ENOENT ? 0
-				     : kg_fail_errno(err, fd, "cannot open %s/%s/%s", MODTREE_WORK,
-						     MODTREE_SWITCH, release);
+		return fd == -ENOENT
+			       ? 0
+			       : kg_fail_errno(err, fd, "cannot open %s/%s/%s",
+					       MODTREE_WORK, MODTREE_SWITCH, release);
 	r = swap_load(sys, release, fd, &s, err);
 	if (r < 0)
 		return r;
@@ -276,7 +276,8 @@ static void add_begin_line(struct swap *s)
 	s->owner_start = start;
 	s->owner_boot = arena_strdup(&s->arena, str_get(&boot));
 	s->phase = SWAP_OPEN;
-	journal_add(&s->journal, "begin %d %" PRIu64 " %s", getpid(), start, str_get(&boot));
+	journal_add(&s->journal, "begin %d %" PRIu64 " %s", getpid(), start,
+		    str_get(&boot));
 }
 
 static int make_folders(struct swap *s, int switch_fd, struct kg_err *err)
@@ -308,7 +309,8 @@ static int swap_begin(struct swap *s, int switch_fd, struct kg_err *err)
 		return kg_fail_errno(err, -ENOMEM, "%s", s->release);
 	r = journal_sync(&s->journal, err);
 	if (r == 0 && (fsync(s->dir_fd) < 0 || fsync(switch_fd) < 0))
-		r = kg_fail_errno(err, -errno, "%s: cannot sync the switch journal", s->release);
+		r = kg_fail_errno(err, -errno, "%s: cannot sync the switch journal",
+				  s->release);
 	return r;
 }
 
@@ -335,8 +337,14 @@ static int swap_make(const struct kg_system *sys, const char *release, struct sw
 int swap_open(const struct kg_system *sys, const char *release, enum swap_end end,
 	      const char *txn_id, struct swap *ret_swap, struct kg_err *err)
 {
+	_cleanup_close_ int release_fd = modtree_try_release(sys, release);
 	struct swap s = SWAP_INIT;
-	int r = swap_find(sys, release, &s, err);
+	int r;
+
+	if (release_fd < 0 && release_fd != -ENOENT)
+		return kg_fail_errno(err, release_fd, "cannot open %s/%s",
+				     sys->install_tree, release);
+	r = swap_find(sys, release, &s, err);
 
 	if (r == 0) {
 		s.sys = sys;

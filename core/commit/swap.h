@@ -22,7 +22,7 @@ enum swap_kind {
 struct swap_step {
 	enum swap_kind kind;
 	unsigned int slot;
-	bool had;           /* SWAP_PUT: there was a file before */
+	bool had;	    /* SWAP_PUT: there was a file before */
 	const char *digest; /* SWAP_PUT: of our file */
 	const char *path;   /* below lib/modules/RELEASE; "." is that folder itself */
 };
@@ -43,8 +43,8 @@ struct swap {
 	const char *txn_id; /* NULL: FORGET */
 	enum swap_end end;
 	enum swap_phase phase;
-	bool is_new;        /* made by this call, not joined */
-	size_t first;       /* of the steps that are this call's */
+	bool is_new;  /* made by this call, not joined */
+	size_t first; /* of the steps that are this call's */
 	int dir_fd;
 	struct journal journal;
 	pid_t owner_pid;
@@ -52,10 +52,13 @@ struct swap {
 	const char *owner_boot;
 	struct swap_step *steps;
 	size_t n_steps;
-	size_t n_noted; /* steps that are in the journal */
+	size_t n_noted;	  /* steps that are in the journal */
 	struct strv sets; /* "NAME/VERSION" */
 };
-#define SWAP_INIT { .dir_fd = -1, .journal = JOURNAL_INIT }
+#define SWAP_INIT \
+	{ \
+		.dir_fd = -1, .journal = JOURNAL_INIT \
+	}
 #define _cleanup_swap_ __attribute__((cleanup(swap_fini)))
 
 void swap_fini(struct swap *swap);
@@ -81,7 +84,8 @@ enum swap_source { SWAP_COPY, SWAP_LINK };
 int swap_add_set(struct swap *swap, const char *name, const char *version) _must_check_;
 /* @from_name, copied and fsynced into new/, shall become @path. */
 int swap_add_put(struct swap *swap, int from_fd, const char *from_name,
-		 enum swap_source source, const char *path, struct kg_err *err) _must_check_;
+		 enum swap_source source, const char *path,
+		 struct kg_err *err) _must_check_;
 int swap_add_drop(struct swap *swap, const char *path) _must_check_;
 int swap_add_prune(struct swap *swap, const char *path) _must_check_;
 /*

@@ -19,7 +19,8 @@
  */
 static int restore_old(int old_fd, const char *slot, int fd, const char *name)
 {
-	int r = modtree_move(old_fd, slot, fd, name);
+	/* no old/: the folder was on its way out, everything was back */
+	int r = old_fd < 0 ? -ENOENT : modtree_move(old_fd, slot, fd, name);
 
 	if (r == -ENOENT) /* not kept yet, or restored already */
 		return 0;
@@ -47,7 +48,8 @@ static int remove_ours(int fd, const char *name, const char *digest)
 static int undo_file(const struct swap *s, int old_fd, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd =
+		modtree_open_parent(s->sys, s->release, step->path, &name);
 	char slot[16];
 	int r;
 
@@ -64,7 +66,18 @@ static int undo_file(const struct swap *s, int old_fd, const struct swap_step *s
 	return r;
 }
 
-/* Somebody else's file in it, or gone already: as it should be. */
+/* Somebody else's file in it, gone already, or it can never go: as it should be. */
+static bool is_settled_rmdir(int code)
+{
+	static const int codes[] = { ENOENT, ENOTEMPTY, EEXIST, ENOTDIR,
+				     EBUSY,  EPERM,	EACCES, EROFS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (code == codes[i])
+			return true;
+	return false;
+}
+
 static int remove_folder(const struct swap *s, const char *path)
 {
 	const char *name;
@@ -73,34 +86,47 @@ static int remove_folder(const struct swap *s, const char *path)
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	if (unlinkat(fd, name, AT_REMOVEDIR) < 0)
-		return errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST ||
-				       errno == ENOTDIR || errno == EBUSY
-			       ? 0
-			       : -errno;
+		return is_settled_rmdir(errno) ? 0 : -errno;
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+static int undo_step(const struct swap *s, int old_fd, const struct swap_step *step)
+{
+	switch (step->kind) {
+	case SWAP_PUT:
+	case SWAP_DROP:
+		return undo_file(s, old_fd, step);
+	case SWAP_FOLDER:
+		return remove_folder(s, step->path);
+	case SWAP_PRUNE:
+		return 0;
+	}
+	return 0;
+}
+
+/* Files first, then the folders they were in. What is not noted was not done. */
 int swap_undo_steps(struct swap *swap, size_t first, struct kg_err *err)
 {
-	_cleanup_close_ int old_fd = fd_open_dir_at(swap->dir_fd, "old", NULL);
-	int result = 0;
+	_cleanup_close_ int old_fd = openat(
+		swap->dir_fd, "old", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int result = old_fd < 0 && errno != ENOENT ? -errno : 0;
 
-	for (size_t i = swap->n_steps; i-- > first;) {
-		const struct swap_step *step = &swap->steps[i];
-		int r = 0;
+	for (int folders = 0; folders < 2; folders++) {
+		for (size_t i = swap->n_noted; i-- > first;) {
+			const struct swap_step *step = &swap->steps[i];
+			int r = 0;
 
-		if (step->kind == SWAP_PUT || step->kind == SWAP_DROP)
-			r = undo_file(swap, old_fd, step);
-		if (r < 0 && result == 0)
-			result = kg_fail_errno(err, r, "%s: cannot put back %s", swap->release,
-					       step->path);
+			if ((step->kind == SWAP_FOLDER) == (folders == 1))
+				r = undo_step(swap, old_fd, step);
+			if (r < 0)
+				result = kg_fail_errno(err, r, "%s: cannot put back %s",
+						       swap->release, step->path);
+		}
 	}
-	for (size_t i = swap->n_steps; i-- > first;)
-		if (swap->steps[i].kind == SWAP_FOLDER)
-			(void)!remove_folder(swap, swap->steps[i].path);
 	if (result < 0)
-		kg_warning("%s: its modules are half changed; 'kmodgate recover' puts them back",
-			   swap->release);
+		kg_warning(
+			"%s: its modules are half changed; 'kmodgate recover' puts them back",
+			swap->release);
 	return result;
 }
 
@@ -112,8 +138,8 @@ static int open_switch(const struct swap *s, int *ret_work_fd, struct kg_err *er
 	int fd;
 
 	if (work_fd < 0)
-		return kg_fail_errno(err, work_fd, "cannot open %s/%s", s->sys->install_tree,
-				     MODTREE_WORK);
+		return kg_fail_errno(err, work_fd, "cannot open %s/%s",
+				     s->sys->install_tree, MODTREE_WORK);
 	fd = fd_open_dir_at(work_fd, MODTREE_SWITCH, err);
 	if (fd >= 0)
 		*ret_work_fd = TAKE_FD(work_fd);
@@ -139,8 +165,9 @@ int swap_undo(struct swap *swap, struct kg_err *err)
 	int r;
 
 	if (swap->phase == SWAP_INDEXED || swap->phase == SWAP_DONE)
-		return kg_fail(err, -KGE_STOPPED, "%s: too late to undo, 'kmodgate recover' "
-						  "finishes it",
+		return kg_fail(err, -KGE_STOPPED,
+			       "%s: too late to undo, 'kmodgate recover' "
+			       "finishes it",
 			       swap->release);
 	r = swap_undo_steps(swap, 0, err);
 	return r < 0 ? r : swap_remove(swap, err);
@@ -200,7 +227,8 @@ static int swap_keep(struct swap *s, struct kg_err *err)
 	}
 	/* A folder from a lower layer of an overlay: an image was made in the middle of it. */
 	if (errno != EXDEV)
-		return kg_fail_errno(err, -errno, "%s: cannot keep the old modules", s->release);
+		return kg_fail_errno(err, -errno, "%s: cannot keep the old modules",
+				     s->release);
 	kg_warning("%s: the old modules cannot be kept for an undo", s->release);
 	return swap_remove(s, err);
 }
@@ -227,31 +255,44 @@ static bool has_something_to_keep(const struct swap *s)
 	return s->n_steps > 0 || s->sets.n > 0;
 }
 
-/* A folder's own come before it: its path is longer. "." is the shortest. */
-static void prune(const struct swap *s)
+/* Prunes the paths of @len bytes; the next shorter length there is, 0 at the end. */
+static size_t prune_length(const struct swap *s, size_t len, int *result)
 {
-	for (size_t len = PATH_MAX; len > 0;) {
-		size_t next = 0;
+	size_t next = 0;
 
-		for (size_t i = 0; i < s->n_steps; i++) {
-			size_t n = strlen(s->steps[i].path);
+	for (size_t i = 0; i < s->n_steps; i++) {
+		size_t n = strlen(s->steps[i].path);
+		int r = 0;
 
-			if (s->steps[i].kind != SWAP_PRUNE)
-				continue;
-			if (n == len)
-				(void)!remove_folder(s, s->steps[i].path);
-			else if (n < len && n > next)
-				next = n;
-		}
-		len = next;
+		if (s->steps[i].kind != SWAP_PRUNE)
+			continue;
+		if (n == len)
+			r = remove_folder(s, s->steps[i].path);
+		else if (n < len && n > next)
+			next = n;
+		if (r < 0)
+			*result = r;
 	}
+	return next;
+}
+
+/* A folder's own come before it: its path is longer. "." is the shortest. */
+static int prune(const struct swap *s)
+{
+	int result = 0;
+
+	for (size_t len = PATH_MAX; len > 0;)
+		len = prune_length(s, len, &result);
+	return result;
 }
 
 static int swap_retire(struct swap *s, struct kg_err *err)
 {
-	int r = 0;
+	int r = prune(s);
 
-	prune(s);
+	if (r < 0)
+		return kg_fail_errno(err, r, "%s: cannot remove an empty folder",
+				     s->release);
 	if (s->txn_id != NULL && s->end == SWAP_KEEP && has_something_to_keep(s))
 		return swap_keep(s, err);
 	if (s->txn_id != NULL && s->end == SWAP_BACK)
@@ -317,10 +358,12 @@ int swap_resolve(struct swap *swap, struct kg_err *err)
 	case SWAP_EMPTY:
 		return swap_remove(swap, err);
 	case SWAP_OPEN:
-		kg_info("%s: an interrupted change of its modules is undone", swap->release);
+		kg_info("%s: an interrupted change of its modules is undone",
+			swap->release);
 		return swap_undo(swap, err);
 	case SWAP_INDEXED:
-		kg_info("%s: an interrupted change of its modules is finished", swap->release);
+		kg_info("%s: an interrupted change of its modules is finished",
+			swap->release);
 		return finish_indexes(swap, err);
 	case SWAP_DONE:
 		return swap_retire(swap, err);

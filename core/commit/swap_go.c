@@ -108,7 +108,8 @@ int swap_add_drop(struct swap *swap, const char *path)
 int swap_add_prune(struct swap *swap, const char *path)
 {
 	for (size_t i = 0; i < swap->n_steps; i++)
-		if (swap->steps[i].kind == SWAP_PRUNE && strcmp(swap->steps[i].path, path) == 0)
+		if (swap->steps[i].kind == SWAP_PRUNE &&
+		    strcmp(swap->steps[i].path, path) == 0)
 			return 0;
 	return add_step(swap, SWAP_PRUNE, path) != NULL ? 0 : -ENOMEM;
 }
@@ -118,7 +119,8 @@ int swap_add_prune(struct swap *swap, const char *path)
 static bool is_listed_folder(const struct swap *s, const char *path)
 {
 	for (size_t i = s->n_noted; i < s->n_steps; i++)
-		if (s->steps[i].kind == SWAP_FOLDER && strcmp(s->steps[i].path, path) == 0)
+		if (s->steps[i].kind == SWAP_FOLDER &&
+		    strcmp(s->steps[i].path, path) == 0)
 			return true;
 	return false;
 }
@@ -224,7 +226,8 @@ static int make_folder(const struct swap *s, const char *path)
 static int keep_old(const struct swap *s, int old_fd, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd =
+		modtree_open_parent(s->sys, s->release, step->path, &name);
 
 	return fd < 0 ? fd : modtree_link(fd, name, old_fd, slot_name(step->slot).text);
 }
@@ -232,7 +235,8 @@ static int keep_old(const struct swap *s, int old_fd, const struct swap_step *st
 static int switch_file(const struct swap *s, int new_fd, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd =
+		modtree_open_parent(s->sys, s->release, step->path, &name);
 
 	if (fd < 0)
 		return fd;
@@ -244,7 +248,8 @@ static int switch_file(const struct swap *s, int new_fd, const struct swap_step 
 static int sync_parent(const struct swap *s, const struct swap_step *step)
 {
 	const char *name;
-	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, step->path, &name);
+	_cleanup_close_ int fd =
+		modtree_open_parent(s->sys, s->release, step->path, &name);
 
 	return fd < 0 ? fd : fsync(fd) < 0 ? -errno : 0;
 }
@@ -260,7 +265,8 @@ static int do_step(const struct swap *s, const struct swap_step *step, enum pass
 	case PASS_FOLDERS:
 		return step->kind == SWAP_FOLDER ? make_folder(s, step->path) : 0;
 	case PASS_KEEP:
-		return step->had || step->kind == SWAP_DROP ? keep_old(s, dir_fd, step) : 0;
+		return step->had || step->kind == SWAP_DROP ? keep_old(s, dir_fd, step)
+							    : 0;
 	case PASS_SWITCH:
 		return is_file ? switch_file(s, dir_fd, step) : 0;
 	case PASS_SYNC:
@@ -277,7 +283,8 @@ static int do_pass(const struct swap *s, size_t first, enum pass pass, int dir_f
 
 		if (r < 0)
 			return kg_fail_errno(err, r, "%s: cannot %s %s", s->release,
-					     pass == PASS_KEEP ? "keep the old" : "change",
+					     pass == PASS_KEEP ? "keep the old"
+							       : "change",
 					     s->steps[i].path);
 	}
 	return 0;
@@ -285,8 +292,9 @@ static int do_pass(const struct swap *s, size_t first, enum pass pass, int dir_f
 
 static int sync_dir(const struct swap *s, int fd, const char *name, struct kg_err *err)
 {
-	return fsync(fd) == 0 ? 0 : kg_fail_errno(err, -errno, "%s: cannot sync %s/",
-						  s->release, name);
+	return fsync(fd) == 0 ? 0
+			      : kg_fail_errno(err, -errno, "%s: cannot sync %s/",
+					      s->release, name);
 }
 
 int swap_go(struct swap *swap, struct kg_err *err)

@@ -27,7 +27,8 @@ static int look_now(const struct swap *s, const struct record_entry *e, enum now
 	return 0;
 }
 
-static int take_back_file(struct swap *s, const struct record_entry *e, struct kg_err *err)
+static int take_back_file(struct swap *s, const struct record_entry *e,
+			  struct kg_err *err)
 {
 	enum now now;
 	int r = look_now(s, e, &now);
@@ -35,8 +36,8 @@ static int take_back_file(struct swap *s, const struct record_entry *e, struct k
 	if (r < 0)
 		return kg_fail_errno(err, r, "%s: %s", s->release, e->path);
 	if (now == NOW_FOREIGN) {
-		kg_warning("%s: %s was changed by something else and stays as it is", s->release,
-			   e->path);
+		kg_warning("%s: %s was changed by something else and stays as it is",
+			   s->release, e->path);
 		return 0;
 	}
 	if (e->before != NULL)
@@ -55,8 +56,8 @@ static int take_back_all(struct swap *s, const struct record *rec, struct kg_err
 	return r < 0 ? r : swap_go(s, err);
 }
 
-int take_back_release(const struct kg_system *sys, const char *txn_id, const char *release,
-		      struct kg_err *err)
+int take_back_release(const struct kg_system *sys, const char *txn_id,
+		      const char *release, struct kg_err *err)
 {
 	_cleanup_record_ struct record rec = { 0 };
 	_cleanup_swap_ struct swap s = SWAP_INIT;
@@ -97,7 +98,8 @@ int set_take_back(struct txn *txn, const char *release, struct kg_err *err)
 }
 
 /* The swap is still open when there are indexes that may list what was taken back. */
-static int close_indexed(const struct kg_system *sys, const char *release, struct kg_err *err)
+static int close_indexed(const struct kg_system *sys, const char *release,
+			 struct kg_err *err)
 {
 	_cleanup_swap_ struct swap s = SWAP_INIT;
 	int r = swap_find(sys, release, &s, err);
@@ -105,7 +107,8 @@ static int close_indexed(const struct kg_system *sys, const char *release, struc
 	return r <= 0 ? r : depmod_run(sys, release, NULL, err);
 }
 
-int take_back_all_releases(const struct kg_system *sys, const char *txn_id, struct kg_err *err)
+int take_back_all_releases(const struct kg_system *sys, const char *txn_id,
+			   struct kg_err *err)
 {
 	_cleanup_strv_ struct strv releases = { 0 };
 	int r = record_releases(sys, txn_id, &releases);
@@ -117,5 +120,6 @@ int take_back_all_releases(const struct kg_system *sys, const char *txn_id, stru
 		if (r == 0)
 			r = close_indexed(sys, releases.v[i], err);
 	}
-	return r < 0 ? kg_fail_errno(err, r, "cannot take back what %s placed", txn_id) : 0;
+	return r < 0 ? kg_fail_errno(err, r, "cannot take back what %s placed", txn_id)
+		     : 0;
 }

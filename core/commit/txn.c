@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,10 +9,8 @@
 #include "core/base/proc.h"
 #include "core/commit/record.h"
 #include "core/commit/take_back.h"
-#include "core/commit/modtree.h"
 #include "core/commit/txn.h"
 
-#define TXN_JOURNAL "transaction"
 #define TXN_PLAN "plan"
 
 void txn_fini(struct txn *txn)
@@ -50,7 +47,7 @@ int txn_try_folder(const struct kg_system *sys)
 
 /* ---- what the journal says ---- */
 
-static void apply_line(struct txn *txn, const char *line)
+void txn_apply_line(struct txn *txn, const char *line)
 {
 	const char *subject;
 
@@ -74,11 +71,12 @@ static int apply_begin(struct txn *txn, struct kg_err *err)
 	const char *boot = subject != NULL ? strchr(subject, ' ') : NULL;
 
 	if (boot == NULL)
-		return kg_fail(err, -KGE_FORMAT, "transaction journal: does not say when it began");
+		return kg_fail(err, -KGE_FORMAT,
+			       "transaction journal: does not say when it began");
 	snprintf(txn->boot_id, sizeof(txn->boot_id), "%s", boot + 1);
 	txn->state = TXN_OPEN;
 	for (size_t i = 0; i < txn->journal.lines.n; i++)
-		apply_line(txn, txn->journal.lines.v[i]);
+		txn_apply_line(txn, txn->journal.lines.v[i]);
 	return strv_ok(&txn->arrived) ? 0 : -ENOMEM;
 }
 
@@ -105,13 +103,16 @@ static int find_placed(struct txn *txn, struct kg_err *err)
 
 		r = record_read(txn->sys, txn->plan.id, releases.v[i], &rec, err);
 		if (r == 0)
-			r = record_waiting(txn->sys, txn->plan.id, releases.v[i], &waiting);
+			r = record_waiting(txn->sys, txn->plan.id, releases.v[i],
+					   &waiting);
 		add_placed(txn, releases.v[i], &rec.sets);
 		add_placed(txn, releases.v[i], &waiting);
 	}
 	if (r == 0 && !strv_ok(&txn->placed))
 		r = -ENOMEM;
-	return r == 0 ? 0 : kg_fail_errno(err, r, "%s: cannot tell what was placed", txn->plan.id);
+	return r == 0 ? 0
+		      : kg_fail_errno(err, r, "%s: cannot tell what was placed",
+				      txn->plan.id);
 }
 
 /* ---- begin and open ---- */
@@ -156,7 +157,8 @@ static int open_at(const struct kg_system *sys, int txns_fd, const char *id,
 /* Says which transaction it was; -ENOENT stays silent. */
 static int name_it(int r, const char *id, const struct kg_err *why, struct kg_err *err)
 {
-	return r == 0 ? 0 : kg_fail(err, r, "transaction %s: %s", id, kg_err_text(why, r));
+	return r == 0 ? 0
+		      : kg_fail(err, r, "transaction %s: %s", id, kg_err_text(why, r));
 }
 
 int txn_open(const struct kg_system *sys, const char *id, struct txn *ret_txn,
@@ -193,7 +195,8 @@ static int write_begin(struct txn *txn, struct kg_err *err)
 	if (proc_boot_id(&boot) < 0)
 		str_add(&boot, "unknown");
 	snprintf(txn->boot_id, sizeof(txn->boot_id), "%s", str_get(&boot));
-	journal_add(&txn->journal, "begin %" PRIu64 " %s", (uint64_t)time(NULL), txn->boot_id);
+	journal_add(&txn->journal, "begin %" PRIu64 " %s", (uint64_t)time(NULL),
+		    txn->boot_id);
 	r = journal_sync(&txn->journal, err);
 	if (r == 0 && fsync(txn->dir_fd) < 0)
 		r = kg_fail_errno(err, -errno, "cannot sync it");
@@ -284,7 +287,8 @@ int txn_note(struct txn *txn, const char *step, const char *subject, struct kg_e
 	struct kg_err why = { 0 };
 	int r;
 
-	if (strpbrk(step, " \n") != NULL || (subject != NULL && strchr(subject, '\n') != NULL))
+	if (strpbrk(step, " \n") != NULL ||
+	    (subject != NULL && strchr(subject, '\n') != NULL))
 		return kg_fail(err, -EINVAL, "not a note: '%s'", step);
 	if (subject != NULL)
 		journal_add(&txn->journal, "%s %s", step, subject);
@@ -293,187 +297,6 @@ int txn_note(struct txn *txn, const char *step, const char *subject, struct kg_e
 	r = journal_sync(&txn->journal, &why);
 	if (r < 0)
 		return name_it(r, txn->plan.id, &why, err);
-	apply_line(txn, txn->journal.lines.v[txn->journal.lines.n - 1]);
+	txn_apply_line(txn, txn->journal.lines.v[txn->journal.lines.n - 1]);
 	return 0;
-}
-
-/* ---- the list ---- */
-
-struct listed {
-	uint64_t time;
-	char id[256];
-};
-
-static int compare_listed(const void *a, const void *b)
-{
-	const struct listed *x = a;
-	const struct listed *y = b;
-
-	if (x->time != y->time)
-		return x->time < y->time ? -1 : 1;
-	return strcmp(x->id, y->id);
-}
-
-/* When it began, and whether it is settled. False: no folder. An unreadable one counts by its folder's time. */
-static bool look_at(int txns_fd, struct listed *l, bool *ret_is_settled)
-{
-	_cleanup_close_ int fd =
-		openat(txns_fd, l->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_journal_ struct journal j = JOURNAL_INIT;
-	struct txn txn = TXN_INIT;
-	const char *begin;
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return false;
-	*ret_is_settled = false;
-	l->time = (uint64_t)st.st_mtime;
-	if (journal_open(fd, TXN_JOURNAL, &j, NULL) < 0)
-		return true;
-	begin = journal_subject(j.lines.v[0], "begin");
-	if (begin != NULL)
-		(void)!parse_u64n(begin, strcspn(begin, " "), &l->time);
-	for (size_t i = 0; i < j.lines.n; i++)
-		apply_line(&txn, j.lines.v[i]);
-	strv_fini(&txn.arrived);
-	*ret_is_settled = txn.state == TXN_SETTLED;
-	return true;
-}
-
-enum list_which { LIST_UNSETTLED, LIST_SETTLED };
-
-static int list_dir(int txns_fd, enum list_which which, struct arena *arena,
-		    struct listed **ret_list, size_t *ret_n)
-{
-	_cleanup_dir_ DIR *dir = fd_list(txns_fd);
-	struct dirent *entry;
-	struct listed *list = NULL;
-	size_t n = 0;
-
-	if (dir == NULL)
-		return -errno;
-	while ((entry = fd_list_next(dir)) != NULL) {
-		struct listed l = { 0 };
-		struct listed *new;
-		bool is_settled;
-
-		if (!name_is_plain(entry->d_name))
-			continue;
-		snprintf(l.id, sizeof(l.id), "%s", entry->d_name);
-		if (!look_at(txns_fd, &l, &is_settled) ||
-		    is_settled != (which == LIST_SETTLED))
-			continue;
-		new = ARENA_ADD(arena, list, n);
-		if (new == NULL)
-			return -ENOMEM;
-		*new = l;
-	}
-	*ret_list = list;
-	*ret_n = n;
-	return 0;
-}
-
-static int list_txns(const struct kg_system *sys, enum list_which which,
-		     struct strv *ret_ids, struct kg_err *err)
-{
-	_cleanup_arena_ struct arena arena = { 0 };
-	_cleanup_close_ int txns_fd = txn_try_folder(sys);
-	struct listed *list = NULL;
-	size_t n = 0;
-	int r = txns_fd == -ENOENT ? 0 : txns_fd;
-
-	if (txns_fd >= 0)
-		r = list_dir(txns_fd, which, &arena, &list, &n);
-	if (r < 0)
-		return kg_fail_errno(err, r, "cannot list %s/txn", sys->state_dir);
-	if (n > 0)
-		qsort(list, n, sizeof(*list), compare_listed);
-	for (size_t i = 0; i < n; i++)
-		strv_add(ret_ids, list[i].id);
-	return strv_ok(ret_ids) ? 0 : kg_fail_errno(err, -ENOMEM, "cannot list transactions");
-}
-
-int txn_list(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *err)
-{
-	return list_txns(sys, LIST_UNSETTLED, ret_ids, err);
-}
-
-int txn_list_settled(const struct kg_system *sys, struct strv *ret_ids, struct kg_err *err)
-{
-	return list_txns(sys, LIST_SETTLED, ret_ids, err);
-}
-
-/* ---- the end ---- */
-
-int txn_drop_scratch(struct txn *txn, struct kg_err *err)
-{
-	static const char *const names[] = { "stage", "work", "sealed" };
-	int result = 0;
-
-	if (txn->state == TXN_SETTLED)
-		return txn_remove(txn, err);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		int r = fd_remove_tree_at(txn->dir_fd, names[i], err);
-
-		result = result < 0 ? result : r;
-	}
-	return result;
-}
-
-static int remove_kept(const struct kg_system *sys, const char *id, struct kg_err *err)
-{
-	_cleanup_close_ int work_fd = modtree_try_work(sys);
-	int r = 0;
-
-	if (work_fd >= 0)
-		r = fd_remove_tree_at(work_fd, id, err);
-	if (r == 0)
-		modtree_drop_work(sys);
-	return r;
-}
-
-/*
- * The journal last: until it goes, the rest of the folder is known as settled. (No rename to a
- * name of the dead: a folder from the lower layer of an overlay cannot be renamed.)
- */
-static int remove_folder(int txns_fd, const char *id, struct kg_err *err)
-{
-	_cleanup_close_ int dir_fd =
-		openat(txns_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_dir_ DIR *dir = dir_fd >= 0 ? fd_list(dir_fd) : NULL;
-	_cleanup_strv_ struct strv names = { 0 };
-	struct dirent *entry;
-	int r = 0;
-
-	if (dir_fd < 0 && errno == ENOENT)
-		return 0;
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		if (strcmp(entry->d_name, JOURNAL_NAME) != 0)
-			strv_add(&names, entry->d_name);
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = fd_remove_tree_at(dir_fd, names.v[i], err);
-	if (r == 0 && (dir == NULL || !strv_ok(&names)))
-		r = kg_fail_errno(err, -ENOMEM, "cannot list transaction %s", id);
-	return r < 0 ? r : fd_remove_tree_at(txns_fd, id, err);
-}
-
-int txn_drop(const struct kg_system *sys, const char *id, struct kg_err *err)
-{
-	_cleanup_close_ int txns_fd = txn_try_folder(sys);
-	int r = remove_kept(sys, id, err);
-
-	if (r < 0 || txns_fd == -ENOENT)
-		return r;
-	if (txns_fd < 0)
-		return kg_fail_errno(err, txns_fd, "cannot open %s/txn", sys->state_dir);
-	return remove_folder(txns_fd, id, err);
-}
-
-int txn_remove(struct txn *txn, struct kg_err *err)
-{
-	int r = 0;
-
-	if (txn->state != TXN_SETTLED)
-		r = txn_note(txn, "settled", NULL, err);
-	return r < 0 ? r : txn_drop(txn->sys, txn->plan.id, err);
 }

@@ -104,11 +104,15 @@ static void plan_sort(struct kg_plan *plan)
 	for (size_t i = 0; i < plan->n_kernels; i++) {
 		struct kg_plan_kernel *k = &plan->kernels[i];
 
-		sort_items(k->packages, k->n_packages, sizeof(*k->packages), compare_packages);
-		sort_items(k->headers, k->n_headers, sizeof(*k->headers), compare_packages);
+		sort_items(k->packages, k->n_packages, sizeof(*k->packages),
+			   compare_packages);
+		sort_items(k->headers, k->n_headers, sizeof(*k->headers),
+			   compare_packages);
 	}
-	sort_items(plan->kernels, plan->n_kernels, sizeof(*plan->kernels), compare_kernels);
-	sort_items(plan->sources, plan->n_sources, sizeof(*plan->sources), compare_sources);
+	sort_items(plan->kernels, plan->n_kernels, sizeof(*plan->kernels),
+		   compare_kernels);
+	sort_items(plan->sources, plan->n_sources, sizeof(*plan->sources),
+		   compare_sources);
 	sort_items(plan->archives, plan->n_archives, sizeof(*plan->archives),
 		   compare_archives);
 }
@@ -126,20 +130,24 @@ static void *copy_items(struct arena *a, const void *items, size_t n, size_t siz
 static int plan_copy(const struct kg_plan *plan, struct arena *a, struct kg_plan *copy)
 {
 	*copy = *plan;
-	copy->kernels = copy_items(a, plan->kernels, plan->n_kernels, sizeof(*plan->kernels));
-	copy->sources = copy_items(a, plan->sources, plan->n_sources, sizeof(*plan->sources));
+	copy->kernels =
+		copy_items(a, plan->kernels, plan->n_kernels, sizeof(*plan->kernels));
+	copy->sources =
+		copy_items(a, plan->sources, plan->n_sources, sizeof(*plan->sources));
 	copy->archives =
 		copy_items(a, plan->archives, plan->n_archives, sizeof(*plan->archives));
 	for (size_t i = 0; !a->failed && i < copy->n_kernels; i++) {
 		struct kg_plan_kernel *k = &copy->kernels[i];
 
-		k->packages = copy_items(a, k->packages, k->n_packages, sizeof(*k->packages));
+		k->packages =
+			copy_items(a, k->packages, k->n_packages, sizeof(*k->packages));
 		k->headers = copy_items(a, k->headers, k->n_headers, sizeof(*k->headers));
 	}
 	return a->failed ? -ENOMEM : 0;
 }
 
-int plan_digest(const struct kg_plan *plan, char ret_hex[DIGEST_HEX_SIZE], struct kg_err *err)
+int plan_digest(const struct kg_plan *plan, char ret_hex[DIGEST_HEX_SIZE],
+		struct kg_err *err)
 {
 	_cleanup_arena_ struct arena scratch = { 0 };
 	_cleanup_str_ struct str body = { 0 };
@@ -165,8 +173,8 @@ int plan_seal(struct kg_plan *plan, struct kg_err *err)
 	rc = plan_digest(plan, hex, err);
 	if (rc < 0)
 		return rc;
-	plan->id = arena_printf(&plan->arena, "%s-%ld-%llu-%.*s", plan->manager,
-				(long)plan->owner_pid, (unsigned long long)plan->owner_start,
-				PLAN_ID_DIGITS, hex);
+	plan->id = arena_printf(
+		&plan->arena, "%s-%ld-%llu-%.*s", plan->manager, (long)plan->owner_pid,
+		(unsigned long long)plan->owner_start, PLAN_ID_DIGITS, hex);
 	return plan->id == NULL ? kg_fail_errno(err, -ENOMEM, "id of the plan") : 0;
 }

@@ -81,7 +81,8 @@ static int take(const struct plan_reader *r, const struct yaml_node *map, const 
 		text_check *check, const char **ret_text)
 {
 	if (yaml_find(map, key) == NULL)
-		return kg_fail(r->err, -KGE_FORMAT, "line %u: '%s' is missing", map->line, key);
+		return kg_fail(r->err, -KGE_FORMAT, "line %u: '%s' is missing", map->line,
+			       key);
 	return take_optional(r, map, key, check, ret_text);
 }
 
@@ -93,7 +94,7 @@ static int take_change(const struct plan_reader *r, const struct yaml_node *map,
 	const char *text = NULL;
 	int rc = take(r, map, "change", is_line, &text);
 
-	if (rc < 0)
+	if (rc < 0 || text == NULL)
 		return rc;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		if (strcmp(plan_change_text(all[i]), text) == 0) {
@@ -149,19 +150,21 @@ static int take_list(const struct plan_reader *r, const struct yaml_node *map,
 	const struct yaml_node *list = yaml_find(map, key);
 
 	if (list == NULL)
-		return kg_fail(r->err, -KGE_FORMAT, "line %u: '%s' is missing", map->line, key);
+		return kg_fail(r->err, -KGE_FORMAT, "line %u: '%s' is missing", map->line,
+			       key);
 	*ret_list = list;
 	return yaml_expect_list(list, key, r->err);
 }
 
 static int read_packages(const struct plan_reader *r, const struct yaml_node *map,
-			 const char *key, enum kg_role role, struct kg_package **ret_packages)
+			 const char *key, enum kg_role role,
+			 struct kg_package **ret_packages)
 {
 	const struct yaml_node *list = NULL;
 	struct kg_package *packages;
 	int rc = take_list(r, map, key, &list);
 
-	if (rc < 0)
+	if (rc < 0 || list == NULL)
 		return rc;
 	packages = arena_array(&r->plan->arena, list->n, sizeof(*packages));
 	if (packages == NULL)
@@ -212,7 +215,8 @@ static int read_kernel(const struct plan_reader *r, const struct yaml_node *node
 static int read_source(const struct plan_reader *r, const struct yaml_node *node,
 		       struct kg_plan_source *ret)
 {
-	static const char *const known[] = { "path", "change", "package", "version", NULL };
+	static const char *const known[] = { "path", "change", "package", "version",
+					     NULL };
 	int rc = yaml_expect_map(node, "a source", known, r->err);
 
 	if (rc == 0)
@@ -254,8 +258,10 @@ static int check_kernels_unique(const struct plan_reader *r)
 
 	for (size_t i = 0; i < plan->n_kernels; i++)
 		for (size_t j = 0; j < i; j++)
-			if (strcmp(plan->kernels[i].release, plan->kernels[j].release) == 0)
-				return kg_fail(r->err, -KGE_FORMAT, "kernel %s is there twice",
+			if (strcmp(plan->kernels[i].release, plan->kernels[j].release) ==
+			    0)
+				return kg_fail(r->err, -KGE_FORMAT,
+					       "kernel %s is there twice",
 					       plan->kernels[i].release);
 	return 0;
 }
@@ -268,11 +274,11 @@ static int read_kernels(const struct plan_reader *r, const struct yaml_node *roo
 	const struct yaml_node *list = NULL;
 	int rc = take_list(r, root, "kernels", &list);
 
-	if (rc < 0)
+	if (rc < 0 || list == NULL)
 		return rc;
 	if (list->n > KERNELS_MAX)
-		return kg_fail(r->err, -KGE_LIMIT, "line %u: more than %d kernels", list->line,
-			       KERNELS_MAX);
+		return kg_fail(r->err, -KGE_LIMIT, "line %u: more than %d kernels",
+			       list->line, KERNELS_MAX);
 	plan->kernels = arena_array(&plan->arena, list->n, sizeof(*plan->kernels));
 	if (plan->kernels == NULL)
 		return kg_fail_errno(r->err, -ENOMEM, "reading the plan");
@@ -288,7 +294,7 @@ static int read_sources(const struct plan_reader *r, const struct yaml_node *roo
 	const struct yaml_node *list = NULL;
 	int rc = take_list(r, root, "sources", &list);
 
-	if (rc < 0)
+	if (rc < 0 || list == NULL)
 		return rc;
 	plan->sources = arena_array(&plan->arena, list->n, sizeof(*plan->sources));
 	if (plan->sources == NULL)
@@ -305,7 +311,7 @@ static int read_archives(const struct plan_reader *r, const struct yaml_node *ro
 	const struct yaml_node *list = NULL;
 	int rc = take_list(r, root, "archives", &list);
 
-	if (rc < 0)
+	if (rc < 0 || list == NULL)
 		return rc;
 	plan->archives = arena_array(&plan->arena, list->n, sizeof(*plan->archives));
 	if (plan->archives == NULL)
@@ -324,7 +330,8 @@ static int read_owner(const struct plan_reader *r, const struct yaml_node *root)
 	int rc;
 
 	if (node == NULL)
-		return kg_fail(r->err, -KGE_FORMAT, "line %u: 'owner' is missing", root->line);
+		return kg_fail(r->err, -KGE_FORMAT, "line %u: 'owner' is missing",
+			       root->line);
 	rc = yaml_expect_map(node, "owner", known, r->err);
 	if (rc == 0)
 		rc = yaml_get_u64(node, "pid", &pid, r->err);
@@ -376,9 +383,9 @@ static int read_head(const struct plan_reader *r, const struct yaml_node *root)
 
 static int read_plan(const struct plan_reader *r, const struct yaml_node *root)
 {
-	static const char *const known[] = { "kmodgate-plan", "id",	  "manager",
-					     "owner",	      "root",	  "growth-bytes",
-					     "kernels",	      "sources",  "archives",
+	static const char *const known[] = { "kmodgate-plan", "id",	 "manager",
+					     "owner",	      "root",	 "growth-bytes",
+					     "kernels",	      "sources", "archives",
 					     "removed",	      NULL };
 	int rc = yaml_expect_map(root, "a plan", known, r->err);
 

@@ -34,8 +34,8 @@ static int read_state_word(const struct yaml_node *node, enum kg_package_state *
 			return 0;
 		}
 	}
-	return kg_fail(err, -KGE_FORMAT, "line %u: not a valid state: '%.40s'", node->line,
-		       text);
+	return kg_fail(err, -KGE_FORMAT, "line %u: not a valid state: '%.40s'",
+		       node->line, text);
 }
 
 static int read_package(const struct yaml_node *node, struct kg_state_package *ret,
@@ -88,12 +88,14 @@ static int read_state(const struct yaml_node *root, struct kg_state *state,
 			       (unsigned long long)version, STATE_VERSION);
 	list = yaml_find(root, "packages");
 	if (list == NULL)
-		return kg_fail(err, -KGE_FORMAT, "line %u: 'packages' is missing", root->line);
+		return kg_fail(err, -KGE_FORMAT, "line %u: 'packages' is missing",
+			       root->line);
 	rc = yaml_expect_list(list, "packages", err);
 	return rc < 0 ? rc : read_packages(list, state, err);
 }
 
-int state_read(const char *text, size_t len, struct kg_state *ret_state, struct kg_err *err)
+int state_read(const char *text, size_t len, struct kg_state *ret_state,
+	       struct kg_err *err)
 {
 	struct kg_state state = { 0 };
 	struct yaml_node *root;

@@ -20,8 +20,8 @@ int release_compare(const char *a, const char *b)
 			size_t other = strspn(b, "0");
 			size_t len = n > zeros ? n - zeros : 0;
 			size_t more = m > other ? m - other : 0;
-			int d = len != more ? (len > more ? 1 : -1) :
-					      strncmp(a + zeros, b + other, len);
+			int d = len != more ? (len > more ? 1 : -1)
+					    : strncmp(a + zeros, b + other, len);
 
 			if (d != 0)
 				return d;
@@ -37,8 +37,8 @@ int release_compare(const char *a, const char *b)
 }
 
 /* Which index says it for module @index. */
-static unsigned int effective_index(const struct interpret *in, enum recipe_directive directive,
-				    unsigned int index)
+static unsigned int effective_index(const struct interpret *in,
+				    enum recipe_directive directive, unsigned int index)
 {
 	return interpret_get(in, directive, index) != NULL ? index : 0;
 }
@@ -46,8 +46,8 @@ static unsigned int effective_index(const struct interpret *in, enum recipe_dire
 static int note(struct interpret *in, const char **ret_why, const char *directive,
 		const char *value, const char *is)
 {
-	*ret_why = arena_printf(&in->recipe->arena, "%s=%s does not fit %s", directive, value,
-				is);
+	*ret_why = arena_printf(&in->recipe->arena, "%s=%s does not fit %s", directive,
+				value, is);
 	return *ret_why != NULL ? 0 : interpret_no_memory(in);
 }
 
@@ -119,7 +119,8 @@ static int check_config(struct interpret *in, unsigned int index, const char **r
 		size_t len = strcspn(p, " \t\n");
 		bool is_unwanted = *p == '!';
 
-		if (config_has(in->config, p + is_unwanted, len - is_unwanted) == is_unwanted) {
+		if (config_has(in->config, p + is_unwanted, len - is_unwanted) ==
+		    is_unwanted) {
 			*ret_why = arena_printf(
 				&in->recipe->arena,
 				"BUILD_EXCLUSIVE_CONFIG=%.*s does not fit the configuration of %s",

@@ -11,7 +11,7 @@ struct interpret {
 	const char *arch;
 	const char *config; /* text of the kernel's .config, "" when there is none */
 	struct kg_recipe *recipe; /* filled; its arena is used */
-	const char **warnings;    /* recipe->warnings while it grows */
+	const char **warnings;	  /* recipe->warnings while it grows */
 	size_t n_warnings;
 	struct kg_err *err;
 };
@@ -35,8 +35,8 @@ int interpret_match(const struct interpret *in, enum recipe_directive directive,
  * BUILD_EXCLUSIVE_* of module @index: [@index] where it is set, else [0], which is what a plain
  * NAME=value sets and so counts for the whole package. NULL in @ret_why: build it.
  */
-int exclusive_check(struct interpret *in, unsigned int index, const char **ret_why)
-	_must_check_;
+int exclusive_check(struct interpret *in, unsigned int index,
+		    const char **ret_why) _must_check_;
 /*
  * Kernel versions in natural order: runs of digits by value, everything else by byte, the longer
  * of two that begin alike is the later. <0, 0, >0. So 6.1 < 6.1-rc1 < 6.1.0-50 < 6.10.

@@ -12,14 +12,15 @@ static int place_out_of_memory(struct kg_err *err)
 	return kg_fail_errno(err, -ENOMEM, "cannot show dkms.conf to bash");
 }
 
-int place_init(struct place *pl, const struct kg_system *sys, const struct sandbox *template,
-	       struct kg_err *err)
+int place_init(struct place *pl, const struct kg_system *sys,
+	       const struct sandbox *template, struct kg_err *err)
 {
 	const struct sandbox plain = SANDBOX_INIT;
 	size_t n_masks = 0;
 	const char **masks;
 
-	*pl = (struct place){ .sys = sys, .copies_fd = -1,
+	*pl = (struct place){ .sys = sys,
+			      .copies_fd = -1,
 			      .view = template != NULL ? *template : plain };
 	if (template == NULL) {
 		pl->view.root_fd = sys->root_fd;
@@ -118,7 +119,7 @@ int place_find(const struct kg_system *sys, const struct sandbox *template, int 
 	char link[32];
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", source_fd);
-	if (fd_read_link_at(AT_FDCWD, link, &path) == 0) {
+	if (fd_read_link_at(AT_FDCWD, link, &path) == 0 && path != NULL) {
 		if (template != NULL)
 			below = path_below(template->stage_fd, path);
 		if (below == NULL)
@@ -168,7 +169,8 @@ static int open_copies(struct place *pl, struct kg_err *err)
 		return state_fd;
 	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
 		return kg_fail_errno(err, -errno, "cannot copy dkms.conf");
-	pl->copies_name = arena_printf(&pl->arena, "recipe-%016llx", (unsigned long long)n);
+	pl->copies_name =
+		arena_printf(&pl->arena, "recipe-%016llx", (unsigned long long)n);
 	if (pl->copies_name == NULL)
 		return place_out_of_memory(err);
 	if (mkdirat(state_fd, pl->copies_name, 0700) < 0)
@@ -188,8 +190,8 @@ static int copy_file(struct place *pl, const struct place_file *file, struct kg_
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "%zu", pl->n_own_fds);
-	fd = openat(pl->copies_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+	fd = openat(pl->copies_fd, name,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return kg_fail_errno(err, -errno, "cannot copy dkms.conf");
 	r = fd_write_all(fd, file->text, file->len);
@@ -225,8 +227,8 @@ static int copy_folder(struct place *pl, int source_fd, struct kg_err *err)
 	if (r == 0 && fchmod(fd, 0755) < 0)
 		r = -errno;
 	if (r == 0)
-		r = fd_copy_tree(source_fd, fd, FD_COPY_TO_OWNER, pl->view.uid, pl->view.gid,
-				 err);
+		r = fd_copy_tree(source_fd, fd, FD_COPY_TO_OWNER, pl->view.uid,
+				 pl->view.gid, err);
 	return r < 0 ? kg_fail_errno(err, r, "cannot copy the module source") : fd;
 }
 
@@ -261,8 +263,8 @@ static int show_folder(struct place *pl, const struct place_source *source,
 	if (is_there)
 		*ret_real = arena_printf(&pl->arena, "/%s", source->path);
 	else
-		*ret_real = source->link != NULL ? source->link :
-						   spare_place(pl, source->path);
+		*ret_real = source->link != NULL ? source->link
+						 : spare_place(pl, source->path);
 	if (*ret_real == NULL)
 		return place_out_of_memory(err);
 	if (!is_open_to_all(fd, "")) {
@@ -276,8 +278,8 @@ static int show_folder(struct place *pl, const struct place_source *source,
 	return place_bind(pl, *ret_real, fd, NULL) < 0 ? place_out_of_memory(err) : 0;
 }
 
-int place_source(struct place *pl, const struct place_source *source, const char **ret_dir,
-		 struct kg_err *err)
+int place_source(struct place *pl, const struct place_source *source,
+		 const char **ret_dir, struct kg_err *err)
 {
 	const char *real;
 	const char *conf;
@@ -293,7 +295,8 @@ int place_source(struct place *pl, const struct place_source *source, const char
 	    (fd != source->fd || is_open_to_all(source->fd, "dkms.conf")))
 		return 0;
 	conf = arena_printf(&pl->arena, "%s/dkms.conf", real);
-	return conf == NULL ? place_out_of_memory(err) : bind_file(pl, conf, &source->conf, err);
+	return conf == NULL ? place_out_of_memory(err)
+			    : bind_file(pl, conf, &source->conf, err);
 }
 
 int place_override(struct place *pl, const char *path, const struct place_file *file,

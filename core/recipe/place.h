@@ -23,8 +23,8 @@ struct place {
 };
 
 /* @template NULL: the machine as it is. */
-int place_init(struct place *pl, const struct kg_system *sys, const struct sandbox *template,
-	       struct kg_err *err) _must_check_;
+int place_init(struct place *pl, const struct kg_system *sys,
+	       const struct sandbox *template, struct kg_err *err) _must_check_;
 void place_fini(struct place *pl);
 
 /* What is shown: the file's text, and whether the one on disk will do. */
@@ -48,8 +48,8 @@ struct place_source {
 	struct place_file conf;
 };
 /* @ret_dir: absolute path of the folder in the view. */
-int place_source(struct place *pl, const struct place_source *source, const char **ret_dir,
-		 struct kg_err *err) _must_check_;
+int place_source(struct place *pl, const struct place_source *source,
+		 const char **ret_dir, struct kg_err *err) _must_check_;
 /* An override, found at @path below the root. */
 int place_override(struct place *pl, const char *path, const struct place_file *file,
 		   struct kg_err *err) _must_check_;

@@ -7,6 +7,6 @@
  * kmodgate.yaml(5). Absent files are the defaults; a malformed one is -KGE_FORMAT with its name
  * and line.
  */
-int policy_read(const struct kg_system *sys, struct kg_policy *ret_policy, struct kg_err *err)
-	_must_check_;
+int policy_read(const struct kg_system *sys, struct kg_policy *ret_policy,
+		struct kg_err *err) _must_check_;
 void policy_fini(struct kg_policy *policy);

@@ -93,7 +93,7 @@ static int add_file(struct reading *rd, int fd, const char *name, const char *pa
 {
 	struct conf_file *f = &rd->files[rd->n_files];
 	_cleanup_free_ char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = read_text(fd, name, &text, &len, rd->err);
 
 	if (r < 0)
@@ -122,15 +122,15 @@ static int add_conf(struct reading *rd)
 	if (!str_ok(&name))
 		return no_memory(rd);
 	if (fd < 0)
-		return kg_fail(rd->err, fd == -ENOMEM ? fd : -KGE_RECIPE, "%s: %s", name.p,
-			       kg_strerror(fd));
+		return kg_fail(rd->err, fd == -ENOMEM ? fd : -KGE_RECIPE, "%s: %s",
+			       name.p, kg_strerror(fd));
 	return add_file(rd, fd, name.p, NULL);
 }
 
 static int add_override(struct reading *rd, const char *path)
 {
-	_cleanup_close_ int fd = fd_try_open_in(rd->sys->root_fd, path,
-						O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd =
+		fd_try_open_in(rd->sys->root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	_cleanup_free_ char *name = NULL;
 
 	if (fd == -ENOENT || fd == -ENOTDIR)
@@ -175,7 +175,8 @@ static struct place_file place_file_of(const struct conf_file *f)
 static int make_place(struct reading *rd)
 {
 	const struct recipe_env *e = &rd->env;
-	struct place_source source = { .fd = rd->source_fd, .path = rd->source_path,
+	struct place_source source = { .fd = rd->source_fd,
+				       .path = rd->source_path,
 				       .conf = place_file_of(&rd->files[0]) };
 	const char *dir = NULL;
 	int r = place_init(&rd->place, rd->sys, rd->template, rd->err);
@@ -194,7 +195,8 @@ static int make_place(struct reading *rd)
 	if (r < 0)
 		return r;
 	place_finish(&rd->place);
-	rd->place.view.release = *e->module != '\0' ? e->kernelver : rd->place.view.release;
+	rd->place.view.release =
+		*e->module != '\0' ? e->kernelver : rd->place.view.release;
 	rd->files[0].file.at = arena_printf(&rd->arena, "%s/dkms.conf", dir);
 	return rd->arena.failed ? no_memory(rd) : 0;
 }
@@ -228,7 +230,8 @@ static int apply_directive(struct reading *rd, const char *text)
 	unsigned int index;
 
 	if (equals == NULL)
-		return kg_fail(rd->err, -EINVAL, "--directive: not NAME=VALUE: '%s'", text);
+		return kg_fail(rd->err, -EINVAL, "--directive: not NAME=VALUE: '%s'",
+			       text);
 	if (!directive_parse(text, (size_t)(equals - text), &directive, &index)) {
 		strv_addf(&rd->warnings, "--directive: no such directive: '%s'", text);
 		return 0;
@@ -277,7 +280,8 @@ static int make_identity(const struct reading *rd, const char *config,
 		digest_add_field(&d, name, rd->vars.v[i].value);
 	}
 	for (size_t i = 0; i < rd->n_files; i++)
-		digest_add_field(&d, rd->files[i].path ?: "dkms.conf", rd->files[i].file.text);
+		digest_add_field(&d, rd->files[i].path ?: "dkms.conf",
+				 rd->files[i].file.text);
 	digest_add_field(&d, "config", config);
 	r = digest_final(&d, hex);
 	digest_fini(&d);
@@ -288,7 +292,8 @@ static int make_identity(const struct reading *rd, const char *config,
 static int take_warnings(const struct reading *rd, struct interpret *in)
 {
 	for (size_t i = 0; i < rd->warnings.n; i++) {
-		const char **slot = ARENA_ADD(&in->recipe->arena, in->warnings, in->n_warnings);
+		const char **slot =
+			ARENA_ADD(&in->recipe->arena, in->warnings, in->n_warnings);
 
 		if (slot == NULL)
 			return no_memory(rd);
@@ -322,7 +327,8 @@ static int interpret(struct reading *rd, const struct recipe_request *req,
 static int check_names(const struct reading *rd)
 {
 	const struct recipe_env *e = &rd->env;
-	const char *const names[] = { e->module, e->module_version, e->kernelver, e->arch };
+	const char *const names[] = { e->module, e->module_version, e->kernelver,
+				      e->arch };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!name_is_plain(names[i]))
@@ -339,8 +345,8 @@ static int reading_init(struct reading *rd)
 	rd->vars.arena = &rd->arena;
 	rd->env.dkms_tree = arena_printf(&rd->arena, "/%s", sys->dkms_tree);
 	rd->env.source_tree = arena_printf(&rd->arena, "/%s", sys->source_tree);
-	if (rd->source_path == NULL &&
-	    place_find(sys, rd->template, rd->source_fd, &rd->arena, &rd->source_path) < 0)
+	if (rd->source_path == NULL && place_find(sys, rd->template, rd->source_fd,
+						  &rd->arena, &rd->source_path) < 0)
 		return no_memory(rd);
 	return rd->arena.failed ? no_memory(rd) : 0;
 }
@@ -370,7 +376,8 @@ int recipe_read(const struct recipe_request *req, struct kg_recipe *ret_recipe,
 	r = r ?: add_conf(&rd);
 	r = r ?: add_overrides(&rd);
 	r = r ?: evaluate_files(&rd);
-	for (size_t i = 0; req->directives != NULL && req->directives[i] != NULL && r == 0; i++)
+	for (size_t i = 0;
+	     req->directives != NULL && req->directives[i] != NULL && r == 0; i++)
 		r = apply_directive(&rd, req->directives[i]);
 	r = r ?: interpret(&rd, req, &recipe);
 	reading_fini(&rd);
@@ -397,7 +404,8 @@ static const char *version_of_folder(const char *path, const char *name)
 	const char *folder = slash != NULL ? slash + 1 : path;
 	size_t len = strlen(name);
 
-	if (!str_starts(folder, name) || folder[len] != '-' || !name_is_word(folder + len + 1))
+	if (!str_starts(folder, name) || folder[len] != '-' ||
+	    !name_is_word(folder + len + 1))
 		return NULL;
 	return folder + len + 1;
 }
@@ -411,11 +419,11 @@ static int take_identity(struct reading *rd, struct arena *arena, const char **r
 
 	if (name == NULL || *name == '\0' || version == NULL || *version == '\0')
 		return kg_fail(rd->err, -KGE_RECIPE, "%s: no %s", file,
-			       name == NULL || *name == '\0' ? "PACKAGE_NAME" :
-							       "PACKAGE_VERSION");
+			       name == NULL || *name == '\0' ? "PACKAGE_NAME"
+							     : "PACKAGE_VERSION");
 	if (!name_is_word(name))
-		return kg_fail(rd->err, -KGE_RECIPE, "%s: PACKAGE_NAME: not a name: '%s'", file,
-			       name);
+		return kg_fail(rd->err, -KGE_RECIPE, "%s: PACKAGE_NAME: not a name: '%s'",
+			       file, name);
 	if (!name_is_word(version)) {
 		const char *other = version_of_folder(rd->source_path, name);
 
@@ -434,8 +442,9 @@ static int take_identity(struct reading *rd, struct arena *arena, const char **r
 	return 0;
 }
 
-int recipe_read_identity(const struct kg_system *sys, int source_fd, const struct sandbox *view,
-			 struct arena *arena, const char **ret_name, const char **ret_version,
+int recipe_read_identity(const struct kg_system *sys, int source_fd,
+			 const struct sandbox *view, struct arena *arena,
+			 const char **ret_name, const char **ret_version,
 			 struct kg_err *err)
 {
 	struct reading rd = {
@@ -453,8 +462,8 @@ int recipe_read_identity(const struct kg_system *sys, int source_fd, const struc
 	};
 	int r;
 
-	rd.env.kernel_source_dir = arena_printf(&rd.arena, "/%s/%s/build", sys->install_tree,
-						sys->running);
+	rd.env.kernel_source_dir =
+		arena_printf(&rd.arena, "/%s/%s/build", sys->install_tree, sys->running);
 	r = reading_init(&rd);
 	r = r ?: add_conf(&rd);
 	r = r ?: evaluate_files(&rd);

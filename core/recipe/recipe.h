@@ -13,13 +13,15 @@ enum recipe_way { RECIPE_ANY, RECIPE_PLAIN_ONLY, RECIPE_BASH_ONLY };
 struct recipe_request {
 	const struct kg_system *sys;
 	const struct kg_source *source;
-	int source_fd;        /* the folder that holds dkms.conf, wherever it is now */
+	int source_fd; /* the folder that holds dkms.conf, wherever it is now */
 	const char *release;
 	const char *arch;
 	const char *kernel_source_dir; /* absolute, in the view */
-	const char *config;   /* text of the kernel's .config, for BUILD_EXCLUSIVE_CONFIG; "" */
+	const char *
+		config; /* text of the kernel's .config, for BUILD_EXCLUSIVE_CONFIG; "" */
 	const char *const *directives; /* "NAME=VALUE", NULL-terminated; NULL none */
-	const struct sandbox *view; /* template: root, stage, masks, uid; bash runs in it */
+	const struct sandbox
+		*view; /* template: root, stage, masks, uid; bash runs in it */
 	enum recipe_way way;
 };
 
@@ -33,6 +35,7 @@ int recipe_read(const struct recipe_request *req, struct kg_recipe *ret_recipe,
 void recipe_fini(struct kg_recipe *recipe);
 
 /* PACKAGE_NAME and PACKAGE_VERSION only, no release needed; in @arena. */
-int recipe_read_identity(const struct kg_system *sys, int source_fd, const struct sandbox *view,
-			 struct arena *arena, const char **ret_name, const char **ret_version,
+int recipe_read_identity(const struct kg_system *sys, int source_fd,
+			 const struct sandbox *view, struct arena *arena,
+			 const char **ret_name, const char **ret_version,
 			 struct kg_err *err) _must_check_;

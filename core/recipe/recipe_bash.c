@@ -69,7 +69,7 @@ struct bash_run {
 	struct str complaints; /* its stderr */
 	int exit_status;
 	struct recipe_vars found;
-	bool is_whole;   /* the end mark came */
+	bool is_whole;	 /* the end mark came */
 	uint64_t status; /* of the file, as `source` returned it */
 };
 
@@ -94,9 +94,18 @@ static int add_arguments(struct bash_run *run, const struct recipe_vars *before,
 			 const struct recipe_vars *expand)
 {
 	const struct recipe_env *env = run->how->env;
-	const char *const head[] = { "/bin/bash", "--noprofile", "--norc", "-c", script, SHELL_NAME,
-				     env->kernelver, env->arch, env->kernel_source_dir,
-				     env->dkms_tree, env->source_tree, env->module,
+	const char *const head[] = { "/bin/bash",
+				     "--noprofile",
+				     "--norc",
+				     "-c",
+				     script,
+				     SHELL_NAME,
+				     env->kernelver,
+				     env->arch,
+				     env->kernel_source_dir,
+				     env->dkms_tree,
+				     env->source_tree,
+				     env->module,
 				     env->module_version };
 	_cleanup_str_ struct str all = { 0 };
 
@@ -121,7 +130,8 @@ static void read_complaints(struct bash_run *run, int fd)
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
-	if (lseek(fd, 0, SEEK_SET) < 0 || fd_read_all(fd, RECIPE_MAX_FILE, &text, &len) < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0 ||
+	    fd_read_all(fd, RECIPE_MAX_FILE, &text, &len) < 0)
 		return;
 	for (size_t i = 0; i < len; i++)
 		if (((unsigned char)text[i] < 0x20 && text[i] != '\n') || text[i] == 0x7f)
@@ -167,8 +177,8 @@ static int check_syntax(const struct bash_run *run, struct kg_err *err)
 		return 0;
 	while ((len = own_line(run, &line)) > 0) {
 		if (str_starts(line, "line ") && tells_syntax_error(line, len))
-			return kg_fail(err, -KGE_RECIPE, "%s: %.*s", run->file->name, (int)len,
-				       line);
+			return kg_fail(err, -KGE_RECIPE, "%s: %.*s", run->file->name,
+				       (int)len, line);
 		line += len;
 	}
 	return 0;
@@ -202,9 +212,10 @@ static int fail_early(const struct bash_run *run, struct kg_err *err)
 		return kg_fail(err, -KGE_RECIPE, "%s: writes more than %u KiB",
 			       run->file->name, RECIPE_MAX_FILE / 1024);
 	line = first_complaint(run, &len);
-	return kg_fail(err, -KGE_RECIPE,
-		       "%s: ends the shell before its values can be read (exit status %d)%s%.*s",
-		       run->file->name, run->exit_status, len > 0 ? ": " : "", len, line);
+	return kg_fail(
+		err, -KGE_RECIPE,
+		"%s: ends the shell before its values can be read (exit status %d)%s%.*s",
+		run->file->name, run->exit_status, len > 0 ? ": " : "", len, line);
 }
 
 /* ---- running ---- */
@@ -219,9 +230,10 @@ static int fail_run(const struct bash_run *run, int code, const struct kg_err *w
 		return kg_fail(err, -KGE_RECIPE, "%s: still running after %d s", name,
 			       RECIPE_TIMEOUT_MS / 1000);
 	if (code == -KGE_LIMIT)
-		return kg_fail(err, -KGE_RECIPE, "%s: its values are more than %u KiB", name,
-			       RECIPE_MAX_FILE / 1024);
-	return kg_fail(err, code, "%s: cannot run bash: %s", name, kg_err_text(why, code));
+		return kg_fail(err, -KGE_RECIPE, "%s: its values are more than %u KiB",
+			       name, RECIPE_MAX_FILE / 1024);
+	return kg_fail(err, code, "%s: cannot run bash: %s", name,
+		       kg_err_text(why, code));
 }
 
 static int run_bash(struct bash_run *run, struct kg_err *err)
@@ -268,9 +280,11 @@ static int take_record(struct bash_run *run, const char *name, const char *key,
 	unsigned int index;
 
 	if (!directive_parse(name, strlen(name), &directive, &index))
-		return kg_fail(err, -KGE_RECIPE, "%s: its values are garbled", run->file->name);
+		return kg_fail(err, -KGE_RECIPE, "%s: its values are garbled",
+			       run->file->name);
 	if (!directive_parse_index(key, strlen(key), &index))
-		return kg_fail(err, -KGE_RECIPE, "%s: %s[%.40s]: not an index from 0 to %u",
+		return kg_fail(err, -KGE_RECIPE,
+			       "%s: %s[%.40s]: not an index from 0 to %u",
 			       run->file->name, name, key, VARS_MAX_INDEX);
 	if (strlen(value) > VARS_MAX_VALUE)
 		return kg_fail(err, -KGE_RECIPE, "%s: %s[%u] is longer than %u KiB",
@@ -347,9 +361,10 @@ static int take_changes(const struct bash_run *run, const struct recipe_vars *be
 		if (old != NULL && strcmp(old, v->value) == 0)
 			continue;
 		if (has_open_quote(v->value))
-			return kg_fail(err, -KGE_RECIPE, "%s: %s[%u]: quotes do not balance: %s",
-				       run->file->name, directive_name(v->directive), v->index,
-				       v->value);
+			return kg_fail(err, -KGE_RECIPE,
+				       "%s: %s[%u]: quotes do not balance: %s",
+				       run->file->name, directive_name(v->directive),
+				       v->index, v->value);
 		if (vars_squeeze(v->value, &value) < 0 ||
 		    vars_set(fresh, v->directive, v->index, str_get(&value)) < 0)
 			return kg_fail_errno(err, -ENOMEM, "%s", run->file->name);
@@ -376,7 +391,8 @@ static int requote_by_bash(const struct bash_run *first, const struct recipe_var
 			   const struct recipe_vars *fresh, struct recipe_vars *ret,
 			   struct kg_err *err)
 {
-	struct bash_run run = { .how = first->how, .file = first->file,
+	struct bash_run run = { .how = first->how,
+				.file = first->file,
 				.found = { .arena = ret->arena } };
 	int r = evaluate(&run, before, fresh, err);
 
@@ -387,13 +403,15 @@ static int requote_by_bash(const struct bash_run *first, const struct recipe_var
 		if (value != NULL)
 			r = vars_set(ret, v->directive, v->index, value);
 		else if (tells_syntax_error(str_get(&run.complaints), run.complaints.len))
-			r = kg_fail(err, -KGE_RECIPE, "%s: %s[%u] is no bash when read back: %s",
-				    run.file->name, directive_name(v->directive), v->index,
-				    v->value);
+			r = kg_fail(err, -KGE_RECIPE,
+				    "%s: %s[%u] is no bash when read back: %s",
+				    run.file->name, directive_name(v->directive),
+				    v->index, v->value);
 		else
-			strv_addf(run.how->warnings,
-				  "%s: %s[%u] is ignored, as by DKMS: quotes within it end it",
-				  run.file->name, directive_name(v->directive), v->index);
+			strv_addf(
+				run.how->warnings,
+				"%s: %s[%u] is ignored, as by DKMS: quotes within it end it",
+				run.file->name, directive_name(v->directive), v->index);
 	}
 	run_fini(&run);
 	return r;
@@ -413,7 +431,8 @@ int bash_read(const struct bash_how *how, const struct recipe_file *file,
 	if (r == 0 && requote_all(&fresh, &quick))
 		r = vars_merge(vars, &quick);
 	else if (r == 0)
-		r = requote_by_bash(&run, vars, &fresh, &slow, err) ?: vars_merge(vars, &slow);
+		r = requote_by_bash(&run, vars, &fresh, &slow, err)
+			    ?: vars_merge(vars, &slow);
 	run_fini(&run);
 	return r < 0 ? kg_fail_errno(err, r, "%s", file->name) : 0;
 }

@@ -79,13 +79,15 @@ static char *keep(struct interpret *in, const char *text)
 static int list_values(struct interpret *in, enum recipe_directive directive,
 		       const char *const **ret_list)
 {
-	const char **list = arena_array(&in->recipe->arena, in->vars->n + 1, sizeof(*list));
+	const char **list =
+		arena_array(&in->recipe->arena, in->vars->n + 1, sizeof(*list));
 	size_t n = 0;
 
 	if (list == NULL)
 		return interpret_no_memory(in);
 	for (size_t i = 0; i < in->vars->n; i++)
-		if (in->vars->v[i].directive == directive && *in->vars->v[i].value != '\0')
+		if (in->vars->v[i].directive == directive &&
+		    *in->vars->v[i].value != '\0')
 			list[n++] = keep(in, in->vars->v[i].value);
 	*ret_list = list;
 	return 0;
@@ -132,8 +134,10 @@ static int read_built_location(struct interpret *in, unsigned int index,
 	_cleanup_str_ struct str path = { 0 };
 
 	if (*value == '/' || has_control(value) || tidy_path(value, false, &path) < 0)
-		return interpret_fail(in, "BUILT_MODULE_LOCATION[%u]: must be below the build folder: '%s'",
-				      index, value);
+		return interpret_fail(
+			in,
+			"BUILT_MODULE_LOCATION[%u]: must be below the build folder: '%s'",
+			index, value);
 	m->built_location = keep(in, str_get(&path));
 	return m->built_location != NULL ? 0 : interpret_no_memory(in);
 }
@@ -147,17 +151,22 @@ static int read_dest_location(struct interpret *in, unsigned int index,
 	bool fits = false;
 
 	if (value == NULL)
-		return interpret_fail(in, "no DEST_MODULE_LOCATION for module #%u", index);
+		return interpret_fail(in, "no DEST_MODULE_LOCATION for module #%u",
+				      index);
 	for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
 		fits |= str_starts(value, begins[i]);
 	if (!fits)
-		return interpret_fail(in, "DEST_MODULE_LOCATION[%u] must begin with /kernel, /updates or /extra: '%s'",
-				      index, value);
+		return interpret_fail(
+			in,
+			"DEST_MODULE_LOCATION[%u] must begin with /kernel, /updates or /extra: '%s'",
+			index, value);
 	if (has_control(value) || tidy_path(value, true, &path) < 0 || path.len == 0)
-		return interpret_fail(in, "DEST_MODULE_LOCATION[%u] leads out of the modules folder: '%s'",
-				      index, value);
-	m->dest_location = arena_printf(&in->recipe->arena, "/%.*s",
-					(int)path.len - 1, str_get(&path));
+		return interpret_fail(
+			in,
+			"DEST_MODULE_LOCATION[%u] leads out of the modules folder: '%s'",
+			index, value);
+	m->dest_location = arena_printf(&in->recipe->arena, "/%.*s", (int)path.len - 1,
+					str_get(&path));
 	return m->dest_location != NULL ? 0 : interpret_no_memory(in);
 }
 
@@ -178,7 +187,8 @@ static int check_module_name(const struct interpret *in, enum recipe_directive d
 /* STRIP[0] is the default of the others; what begins with n means no. */
 static bool reads_strip(const struct interpret *in, unsigned int index)
 {
-	const char *value = interpret_get(in, D_STRIP, index) ?: interpret_get(in, D_STRIP, 0);
+	const char *value =
+		interpret_get(in, D_STRIP, index) ?: interpret_get(in, D_STRIP, 0);
 
 	return value == NULL || (*value != 'n' && *value != 'N');
 }
@@ -213,8 +223,9 @@ static bool next_index(const struct interpret *in, unsigned int *index)
 	for (size_t i = 0; i < in->vars->n; i++) {
 		const struct recipe_var *v = &in->vars->v[i];
 
-		if (v->directive >= D_BUILT_MODULE_NAME && v->directive <= D_DEST_MODULE_LOCATION &&
-		    v->index >= least && v->index < found)
+		if (v->directive >= D_BUILT_MODULE_NAME &&
+		    v->directive <= D_DEST_MODULE_LOCATION && v->index >= least &&
+		    v->index < found)
 			found = v->index;
 	}
 	*index = found;
@@ -231,7 +242,8 @@ static int check_duplicates(const struct interpret *in, const struct kg_recipe_m
 			return interpret_fail(in, "BUILT_MODULE_NAME: '%s%s' twice",
 					      m->built_location, m->built_name);
 		if (strcmp(o->dest_name, m->dest_name) == 0)
-			return interpret_fail(in, "DEST_MODULE_NAME: '%s' twice", m->dest_name);
+			return interpret_fail(in, "DEST_MODULE_NAME: '%s' twice",
+					      m->dest_name);
 	}
 	return 0;
 }
@@ -240,8 +252,8 @@ static int read_module(struct interpret *in, unsigned int index, bool is_single,
 		       const char **ret_why)
 {
 	struct kg_recipe *recipe = in->recipe;
-	struct kg_recipe_module *m = ARENA_ADD(&recipe->arena, recipe->modules,
-					       recipe->n_modules);
+	struct kg_recipe_module *m =
+		ARENA_ADD(&recipe->arena, recipe->modules, recipe->n_modules);
 	int r;
 
 	if (m == NULL)
@@ -316,7 +328,8 @@ static int read_make(struct interpret *in)
 
 static int read_patches(struct interpret *in)
 {
-	const char **list = arena_array(&in->recipe->arena, in->vars->n + 1, sizeof(*list));
+	const char **list =
+		arena_array(&in->recipe->arena, in->vars->n + 1, sizeof(*list));
 	size_t n = 0;
 
 	if (list == NULL)
@@ -330,10 +343,12 @@ static int read_patches(struct interpret *in)
 		if (v->directive != D_PATCH || *v->value == '\0')
 			continue;
 		if (!name_is_path(v->value))
-			return interpret_fail(in, "PATCH[%u]: not a file of the patches folder: '%s'",
-					      v->index, v->value);
+			return interpret_fail(
+				in, "PATCH[%u]: not a file of the patches folder: '%s'",
+				v->index, v->value);
 		if (interpret_get(in, D_PATCH_MATCH, v->index) != NULL)
-			r = interpret_match(in, D_PATCH_MATCH, v->index, in->release, &fits);
+			r = interpret_match(in, D_PATCH_MATCH, v->index, in->release,
+					    &fits);
 		if (r < 0)
 			return r;
 		if (fits)
@@ -350,15 +365,15 @@ static int read_bool(const struct interpret *in, enum recipe_directive directive
 	*ret_is_yes = value != NULL && strcasecmp(value, "yes") == 0;
 	if (value == NULL || *ret_is_yes || strcasecmp(value, "no") == 0)
 		return 0;
-	return interpret_fail(in, "%s is neither yes nor no: '%s'", directive_name(directive),
-			      value);
+	return interpret_fail(in, "%s is neither yes nor no: '%s'",
+			      directive_name(directive), value);
 }
 
 static int read_depends(struct interpret *in)
 {
 	static const char *const none[] = { NULL };
 	struct kg_recipe *recipe = in->recipe;
-	bool has_rebuild;
+	bool has_rebuild = false;
 	int r = list_values(in, D_BUILD_DEPENDS, &recipe->build_depends);
 
 	r = r ?: read_bool(in, D_BUILD_DEPENDS_REBUILD, &has_rebuild);
@@ -367,8 +382,10 @@ static int read_depends(struct interpret *in)
 	recipe->build_depends_rebuild = has_rebuild ? recipe->build_depends : none;
 	for (const char *const *p = recipe->build_depends; *p != NULL; p++)
 		if (!name_is_word(*p))
-			return interpret_fail(in, "BUILD_DEPENDS: not the name of a module source: '%s'",
-					      *p);
+			return interpret_fail(
+				in,
+				"BUILD_DEPENDS: not the name of a module source: '%s'",
+				*p);
 	return 0;
 }
 
@@ -391,14 +408,16 @@ static bool is_worth_a_warning(const struct recipe_var *v)
 	if (v->index != 0)
 		return false;
 	return v->directive > D_CLEAN ||
-	       (v->directive == D_CLEAN && *v->value != '\0' && strcmp(v->value, "true") != 0 &&
-		strcmp(v->value, "/bin/true") != 0 && strcmp(v->value, "/usr/bin/true") != 0);
+	       (v->directive == D_CLEAN && *v->value != '\0' &&
+		strcmp(v->value, "true") != 0 && strcmp(v->value, "/bin/true") != 0 &&
+		strcmp(v->value, "/usr/bin/true") != 0);
 }
 
 static void warn_deprecated(struct interpret *in)
 {
 	if (interpret_get(in, D_OBSOLETE_BY, 0) != NULL)
-		interpret_warn(in, "OBSOLETE_BY is deprecated: use BUILD_EXCLUSIVE_KERNEL_MAX");
+		interpret_warn(
+			in, "OBSOLETE_BY is deprecated: use BUILD_EXCLUSIVE_KERNEL_MAX");
 	for (size_t i = 0; i < in->vars->n; i++)
 		if (is_worth_a_warning(&in->vars->v[i]))
 			interpret_warn(in, "%s is deprecated and has no effect",
@@ -407,7 +426,8 @@ static void warn_deprecated(struct interpret *in)
 
 static int check_package(const struct interpret *in)
 {
-	static const enum recipe_directive needed[] = { D_PACKAGE_NAME, D_PACKAGE_VERSION };
+	static const enum recipe_directive needed[] = { D_PACKAGE_NAME,
+							D_PACKAGE_VERSION };
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (interpret_get(in, needed[i], 0) == NULL)
@@ -418,6 +438,7 @@ static int check_package(const struct interpret *in)
 int interpret_all(struct interpret *in)
 {
 	struct kg_recipe *recipe = in->recipe;
+	const char **end;
 	int r = check_package(in);
 
 	r = r ?: read_modules(in);
@@ -430,9 +451,9 @@ int interpret_all(struct interpret *in)
 		return r;
 	read_scripts(in);
 	warn_deprecated(in);
-	if (ARENA_ADD(&recipe->arena, in->warnings, in->n_warnings) == NULL ||
-	    recipe->arena.failed)
+	end = ARENA_ADD(&recipe->arena, in->warnings, in->n_warnings);
+	if (end == NULL || recipe->arena.failed)
 		return interpret_no_memory(in);
-	recipe->warnings = in->warnings; /* the element just added is NULL */
+	recipe->warnings = in->warnings; /* *end is NULL */
 	return 0;
 }

@@ -22,36 +22,41 @@ struct plain {
 	size_t n;
 };
 
+static bool list_has(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)) != NULL; p++)
+		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+			return true;
+	return false;
+}
+
 /* Variables that mean something to bash itself: assigning one may do more than that. */
 static bool name_is_special(const char *name)
 {
-	static const char *const exact[] = {
-		"_",	     "CDPATH",	 "CHILD_MAX", "COLUMNS",   "COPROC",   "DIRSTACK",
-		"ENV",	     "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "EXECIGNORE", "FCEDIT",
-		"FIGNORE",   "FUNCNAME", "FUNCNEST",  "GLOBIGNORE", "GLOBSORT", "GROUPS",
-		"HOME",	     "HOSTFILE", "HOSTNAME",  "HOSTTYPE",  "IFS",      "IGNOREEOF",
-		"INPUTRC",   "LANG",	 "LANGUAGE",  "LINENO",	   "LINES",    "MACHTYPE",
-		"MAIL",	     "MAILCHECK", "MAILPATH", "MAPFILE",   "OLDPWD",   "OPTARG",
-		"OPTERR",    "OPTIND",	 "OSTYPE",    "PATH",	   "PIPESTATUS", "POSIXLY_CORRECT",
-		"PPID",	     "PROMPT_COMMAND", "PROMPT_DIRTRIM", "PS0", "PS1", "PS2",
-		"PS3",	     "PS4",	 "PWD",	      "RANDOM",	   "REPLY",    "SECONDS",
-		"SHELL",     "SHELLOPTS", "SHLVL",    "SRANDOM",   "TIMEFORMAT", "TMOUT",
-		"TMPDIR",    "TZ",	 "UID",
-	};
+	static const char exact[] =
+		"_ CDPATH CHILD_MAX COLUMNS COPROC DIRSTACK ENV EPOCHREALTIME EPOCHSECONDS EUID "
+		"EXECIGNORE FCEDIT FIGNORE FUNCNAME FUNCNEST GLOBIGNORE GLOBSORT GROUPS HOME "
+		"HOSTFILE HOSTNAME HOSTTYPE IFS IGNOREEOF INPUTRC LANG LANGUAGE LINENO LINES "
+		"MACHTYPE MAIL MAILCHECK MAILPATH MAPFILE OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH "
+		"PIPESTATUS POSIXLY_CORRECT PPID PROMPT_COMMAND PROMPT_DIRTRIM PS0 PS1 PS2 PS3 PS4 "
+		"PWD RANDOM REPLY SECONDS SHELL SHELLOPTS SHLVL SRANDOM TIMEFORMAT TMOUT TMPDIR TZ "
+		"UID";
 
-	for (size_t i = 0; i < ARRAY_SIZE(exact); i++)
-		if (strcmp(name, exact[i]) == 0)
-			return true;
-	return str_starts(name, "BASH") || str_starts(name, "LC_") ||
-	       str_starts(name, "COMP") || str_starts(name, "READLINE") ||
-	       str_starts(name, "HIST") || str_starts(name, "_kg");
+	return list_has(exact, name) || str_starts(name, "BASH") ||
+	       str_starts(name, "LC_") || str_starts(name, "COMP") ||
+	       str_starts(name, "READLINE") || str_starts(name, "HIST") ||
+	       str_starts(name, "_kg");
 }
 
-static struct plain_var *plain_find(const struct plain *pl, const char *name,
+static struct plain_var *plain_find(const struct plain *pl, const char *name, size_t len,
 				    unsigned int index)
 {
 	for (size_t i = 0; i < pl->n; i++)
-		if (pl->vars[i].index == index && strcmp(pl->vars[i].name, name) == 0)
+		if (pl->vars[i].index == index &&
+		    strncmp(pl->vars[i].name, name, len) == 0 &&
+		    pl->vars[i].name[len] == '\0')
 			return &pl->vars[i];
 	return NULL;
 }
@@ -59,7 +64,7 @@ static struct plain_var *plain_find(const struct plain *pl, const char *name,
 static int plain_set(struct plain *pl, const char *name, unsigned int index,
 		     const char *value)
 {
-	struct plain_var *var = plain_find(pl, name, index);
+	struct plain_var *var = plain_find(pl, name, strlen(name), index);
 
 	if (var == NULL) {
 		var = ARENA_ADD(&pl->arena, pl->vars, pl->n);
@@ -123,7 +128,6 @@ static size_t name_length(const struct plain *pl)
 static int plain_expand(struct plain *pl, bool is_quoted, struct str *out)
 {
 	const struct plain_var *var;
-	_cleanup_free_ char *name = NULL;
 	bool has_brace;
 	size_t len;
 
@@ -133,22 +137,16 @@ static int plain_expand(struct plain *pl, bool is_quoted, struct str *out)
 		return 0;
 	}
 	has_brace = plain_peek(pl) == '{';
-	if (has_brace)
-		pl->p++;
+	pl->p += has_brace;
 	len = name_length(pl);
 	if (len == 0)
 		return -EAGAIN;
-	name = strndup(pl->p, len);
-	if (name == NULL)
-		return -ENOMEM;
+	/* one that is not set here may come from the environment, or be bash's own */
+	var = plain_find(pl, pl->p, len, 0);
 	pl->p += len;
-	if (has_brace && plain_peek(pl) != '}')
+	if (var == NULL || (has_brace && plain_peek(pl) != '}'))
 		return -EAGAIN;
 	pl->p += has_brace;
-	/* one that is not set here may come from the environment, or be bash's own */
-	var = plain_find(pl, name, 0);
-	if (var == NULL)
-		return -EAGAIN;
 	str_add(out, var->value);
 	return 0;
 }
@@ -256,14 +254,13 @@ static int plain_index(struct plain *pl, unsigned int *ret_index)
 static int plain_assignment(struct plain *pl)
 {
 	_cleanup_str_ struct str value = { 0 };
-	_cleanup_free_ char *name = NULL;
 	size_t len = name_length(pl);
+	const char *name = arena_strndup(&pl->arena, pl->p, len);
 	unsigned int index;
 	int r;
 
 	if (len == 0)
 		return -EAGAIN;
-	name = strndup(pl->p, len);
 	if (name == NULL)
 		return -ENOMEM;
 	pl->p += len;
@@ -276,9 +273,7 @@ static int plain_assignment(struct plain *pl)
 	r = plain_word(pl, &value);
 	if (r < 0)
 		return r;
-	if (!str_ok(&value))
-		return -ENOMEM;
-	return plain_set(pl, name, index, str_get(&value));
+	return str_ok(&value) ? plain_set(pl, name, index, str_get(&value)) : -ENOMEM;
 }
 
 static void plain_skip_blanks(struct plain *pl)

@@ -49,8 +49,8 @@ bool directive_parse(const char *text, size_t len, enum recipe_directive *ret_di
 }
 
 /* Position of (directive, index), or where it would have to be. */
-static size_t vars_position(const struct recipe_vars *vars, enum recipe_directive directive,
-			    unsigned int index)
+static size_t vars_position(const struct recipe_vars *vars,
+			    enum recipe_directive directive, unsigned int index)
 {
 	size_t low = 0;
 	size_t high = vars->n;
@@ -83,8 +83,8 @@ const char *vars_get(const struct recipe_vars *vars, enum recipe_directive direc
 	return vars_is_at(vars, at, directive, index) ? vars->v[at].value : NULL;
 }
 
-int vars_set(struct recipe_vars *vars, enum recipe_directive directive, unsigned int index,
-	     const char *value)
+int vars_set(struct recipe_vars *vars, enum recipe_directive directive,
+	     unsigned int index, const char *value)
 {
 	size_t at = vars_position(vars, directive, index);
 	const char *copy = arena_strdup(vars->arena, value);
@@ -92,7 +92,9 @@ int vars_set(struct recipe_vars *vars, enum recipe_directive directive, unsigned
 	if (copy == NULL)
 		return -ENOMEM;
 	if (!vars_is_at(vars, at, directive, index)) {
-		if (ARENA_ADD(vars->arena, vars->v, vars->n) == NULL)
+		const struct recipe_var *last = ARENA_ADD(vars->arena, vars->v, vars->n);
+
+		if (last == NULL)
 			return -ENOMEM;
 		memmove(&vars->v[at + 1], &vars->v[at],
 			(vars->n - 1 - at) * sizeof(vars->v[0]));
@@ -106,7 +108,8 @@ int vars_merge(struct recipe_vars *to, const struct recipe_vars *from)
 	int r = 0;
 
 	for (size_t i = 0; i < from->n && r == 0; i++)
-		r = vars_set(to, from->v[i].directive, from->v[i].index, from->v[i].value);
+		r = vars_set(to, from->v[i].directive, from->v[i].index,
+			     from->v[i].value);
 	return r;
 }
 

@@ -12,17 +12,18 @@
  * In the order DKMS reads them back, which shows when one value names another directive. What
  * follows CLEAN is deprecated.
  */
-#define RECIPE_DIRECTIVES(X)                                                              \
-	X(PACKAGE_NAME) X(PACKAGE_VERSION)                                                \
-	X(POST_ADD) X(POST_BUILD) X(POST_INSTALL) X(POST_REMOVE) X(PRE_BUILD) X(PRE_INSTALL) \
-	X(BUILD_DEPENDS)                                                                  \
-	X(BUILD_EXCLUSIVE_ARCH) X(BUILD_EXCLUSIVE_CONFIG) X(BUILD_EXCLUSIVE_KERNEL)       \
-	X(BUILD_EXCLUSIVE_KERNEL_MIN) X(BUILD_EXCLUSIVE_KERNEL_MAX) X(OBSOLETE_BY)        \
-	X(MAKE) X(MAKE_MATCH) X(PATCH) X(PATCH_MATCH)                                     \
-	X(BUILT_MODULE_NAME) X(BUILT_MODULE_LOCATION) X(DEST_MODULE_NAME)                 \
-	X(DEST_MODULE_LOCATION) X(STRIP)                                                  \
-	X(AUTOINSTALL) X(NO_WEAK_MODULES) X(BUILD_DEPENDS_REBUILD)                        \
-	X(CLEAN) X(REMAKE_INITRD) X(MODULES_CONF) X(MODULES_CONF_OBSOLETES)               \
+// clang-format off
+#define RECIPE_DIRECTIVES(X)                                                          \
+	X(PACKAGE_NAME) X(PACKAGE_VERSION)                                            \
+	X(POST_ADD) X(POST_BUILD) X(POST_INSTALL) X(POST_REMOVE)                      \
+	X(PRE_BUILD) X(PRE_INSTALL) X(BUILD_DEPENDS)                                  \
+	X(BUILD_EXCLUSIVE_ARCH) X(BUILD_EXCLUSIVE_CONFIG) X(BUILD_EXCLUSIVE_KERNEL)   \
+	X(BUILD_EXCLUSIVE_KERNEL_MIN) X(BUILD_EXCLUSIVE_KERNEL_MAX) X(OBSOLETE_BY)    \
+	X(MAKE) X(MAKE_MATCH) X(PATCH) X(PATCH_MATCH)                                 \
+	X(BUILT_MODULE_NAME) X(BUILT_MODULE_LOCATION)                                 \
+	X(DEST_MODULE_NAME) X(DEST_MODULE_LOCATION) X(STRIP)                          \
+	X(AUTOINSTALL) X(NO_WEAK_MODULES) X(BUILD_DEPENDS_REBUILD)                    \
+	X(CLEAN) X(REMAKE_INITRD) X(MODULES_CONF) X(MODULES_CONF_OBSOLETES)           \
 	X(MODULES_CONF_ALIAS_TYPE) X(MODULES_CONF_OBSOLETE_ONLY)
 
 enum recipe_directive {
@@ -31,9 +32,11 @@ enum recipe_directive {
 #undef X
 	N_DIRECTIVES
 };
+// clang-format on
 
 #define VARS_MAX_INDEX 9999u
-#define VARS_MAX_VALUE 65536u /* bytes; well below what one argument of a program may have */
+/* Bytes; well below what one argument of a program may have. */
+#define VARS_MAX_VALUE 65536u
 
 struct recipe_var {
 	enum recipe_directive directive;
@@ -58,8 +61,8 @@ bool directive_parse_index(const char *text, size_t len, unsigned int *ret_index
 const char *vars_get(const struct recipe_vars *vars, enum recipe_directive directive,
 		     unsigned int index);
 /* Copies @value into the arena, replacing an older one. 0 or -ENOMEM. */
-int vars_set(struct recipe_vars *vars, enum recipe_directive directive, unsigned int index,
-	     const char *value) _must_check_;
+int vars_set(struct recipe_vars *vars, enum recipe_directive directive,
+	     unsigned int index, const char *value) _must_check_;
 /* Everything of @from into @to. */
 int vars_merge(struct recipe_vars *to, const struct recipe_vars *from) _must_check_;
 

@@ -21,7 +21,7 @@ struct recipe_env {
 /* dkms.conf or an override, carriage returns at line ends removed. */
 struct recipe_file {
 	const char *name; /* in messages: its absolute path on the machine */
-	const char *at;   /* absolute path in the view, for bash alone */
+	const char *at;	  /* absolute path in the view, for bash alone */
 	const char *text;
 	size_t len;
 };

@@ -18,11 +18,20 @@
 	X(install_tree) \
 	X(tmp_location) \
 	X(verbose) \
-	X(symlink_modules) X(autoinstall_all_kernels) X(sign_file) X(try_sign_modules) \
-		X(mok_signing_key) X(mok_certificate) X(modprobe_on_install) \
-			X(parallel_jobs) X(compress_gzip_opts) X(compress_xz_opts) \
-				X(compress_zstd_opts) X(build_environment) \
-					X(post_transaction) X(continue_on_error)
+	X(symlink_modules) \
+	X(autoinstall_all_kernels) \
+	X(sign_file) \
+	X(try_sign_modules) \
+	X(mok_signing_key) \
+	X(mok_certificate) \
+	X(modprobe_on_install) \
+	X(parallel_jobs) \
+	X(compress_gzip_opts) \
+	X(compress_xz_opts) \
+	X(compress_zstd_opts) \
+	X(build_environment) \
+	X(post_transaction) \
+	X(continue_on_error)
 
 static const char **find_field(struct kg_framework *fw, const char *key, size_t len)
 {

@@ -25,64 +25,25 @@ static bool is_in_place(const struct kg_system *sys, int from_fd, int tree_fd,
 	return is_same_dir(from_fd, there_fd) || is_same_dir(from_fd, build_fd);
 }
 
-static int copy_aside(int from_fd, int tree_fd, const char *part, struct kg_err *err)
-{
-	_cleanup_close_ int part_fd = -1;
-	int r = fd_remove_tree_at(tree_fd, part, err);
-
-	if (r < 0)
-		return r;
-	if (mkdirat(tree_fd, part, 0755) < 0)
-		return kg_fail_errno(err, -errno, "cannot make directory %s", part);
-	part_fd = fd_open_dir_at(tree_fd, part, err);
-	if (part_fd < 0)
-		return part_fd;
-	r = fd_copy_tree(from_fd, part_fd, FD_COPY_TO_OWNER, geteuid(), getegid(), err);
-	return r < 0 ? r : fd_sync_tree(part_fd, err);
-}
-
-static int switch_folder(int tree_fd, const char *part, const char *folder)
-{
-	int r = 0;
-
-	if (renameat2(tree_fd, part, tree_fd, folder, RENAME_NOREPLACE) == 0)
-		return fsync(tree_fd) < 0 ? -errno : 0;
-	if (renameat2(tree_fd, part, tree_fd, folder, RENAME_EXCHANGE) == 0)
-		return fd_remove_tree_at(tree_fd, part, NULL);
-	if (errno != EXDEV && errno != EINVAL && errno != ENOSYS)
-		return -errno;
-	r = fd_remove_tree_at(tree_fd, folder, NULL);
-	if (r == 0 && renameat(tree_fd, part, tree_fd, folder) < 0)
-		r = -errno;
-	return r;
-}
-
 int reg_import_source(const struct kg_system *sys, int from_fd, const char *name,
 		      const char *version, struct kg_err *err)
 {
 	_cleanup_close_ int tree_fd = -1;
 	char folder[NAME_MAX + 1];
-	char part[NAME_MAX + 1];
 	int r = regtree_check_names(name, version, NULL, NULL, err);
 
 	if (r < 0)
 		return r;
 	if (snprintf(folder, sizeof(folder), "%s-%s", name, version) >=
-		    (int)sizeof(folder) ||
-	    snprintf(part, sizeof(part), TREE_PART "%s-%s", name, version) >=
-		    (int)sizeof(part))
+	    (int)sizeof(folder))
 		return kg_fail_errno(err, -ENAMETOOLONG, "%s-%s", name, version);
 	tree_fd = fd_make_dir_in(sys->root_fd, sys->source_tree, 0755, err);
 	if (tree_fd < 0)
 		return tree_fd;
 	if (is_in_place(sys, from_fd, tree_fd, folder, name, version))
 		return 0;
-	r = copy_aside(from_fd, tree_fd, part, err);
-	if (r == 0)
-		r = switch_folder(tree_fd, part, folder);
-	if (r == 0)
-		return 0;
-	fd_remove_tree_at(tree_fd, part, NULL);
-	return kg_fail_errno(err, r, "cannot copy the source to /%s/%s", sys->source_tree,
-			     folder);
+	r = regdir_replace(tree_fd, folder, from_fd, err);
+	return r == 0 ? 0
+		      : kg_fail_errno(err, r, "cannot copy the source to /%s/%s",
+				      sys->source_tree, folder);
 }

@@ -137,6 +137,7 @@ int reg_archive_original(const struct kg_system *sys, const char *name,
 struct restore {
 	const struct kg_system *sys;
 	const char *release;
+	enum kg_level level; /* at which to speak of files that stay */
 	char *modules_order; /* read at the first need */
 	size_t n_kept;	     /* files nobody can tell the place of */
 	struct kg_err *err;
@@ -317,23 +318,74 @@ static int drop_archive(const struct kg_system *sys, const char *name,
 	return 0;
 }
 
+static int restore_archive(struct restore *ctx, const char *name, const char *arch)
+{
+	_cleanup_close_ int dir_fd = regtree_open_dir(
+		ctx->sys, "%s/original_module/%s/%s", name, ctx->release, arch);
+	int r;
+
+	if (dir_fd == -ENOENT)
+		return 0;
+	r = dir_fd < 0 ? dir_fd : restore_dir(ctx, dir_fd, COLLISIONS_DEPTH);
+	free(ctx->modules_order);
+	ctx->modules_order = NULL;
+	if (r < 0)
+		return kg_fail_errno(ctx->err, r,
+				     "%s: cannot put the original modules of %s back",
+				     ctx->release, name);
+	return ctx->n_kept > 0
+		       ? 0
+		       : drop_archive(ctx->sys, name, ctx->release, arch, ctx->err);
+}
+
 int reg_restore_originals(const struct kg_system *sys, const char *name,
 			  const char *release, const char *arch, struct kg_err *err)
 {
-	struct restore ctx = { .sys = sys, .release = release, .err = err };
-	_cleanup_close_ int dir_fd = -1;
+	struct restore ctx = {
+		.sys = sys, .release = release, .level = KG_WARNING, .err = err
+	};
 	int r = regtree_check_names(name, "0", release, arch, err);
 
-	if (r < 0)
-		return r;
-	dir_fd = regtree_open_dir(sys, "%s/original_module/%s/%s", name, release, arch);
-	if (dir_fd == -ENOENT)
+	return r < 0 ? r : restore_archive(&ctx, name, arch);
+}
+
+static int restore_orphans_of(const struct kg_system *sys, const char *name, int name_fd,
+			      const char *release, struct kg_err *err)
+{
+	_cleanup_close_ int release_fd =
+		regtree_open_dir(sys, "%s/original_module/%s", name, release);
+	_cleanup_strv_ struct strv arches = { 0 };
+	int r = release_fd < 0 ? 0 : regtree_list_dirs(release_fd, NULL, &arches);
+
+	for (size_t i = 0; r == 0 && i < arches.n; i++) {
+		struct restore ctx = {
+			.sys = sys, .release = release, .level = KG_DEBUG, .err = err
+		};
+		_cleanup_free_ char *link =
+			regtree_text("kernel-%s-%s", release, arches.v[i]);
+		struct stat st;
+
+		if (link == NULL)
+			return -ENOMEM;
+		if (fstatat(name_fd, link, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			r = restore_archive(&ctx, name, arches.v[i]);
+	}
+	return r;
+}
+
+int regtree_restore_orphans(const struct kg_system *sys, const char *name,
+			    struct kg_err *err)
+{
+	_cleanup_close_ int dir_fd = regtree_open_dir(sys, "%s/original_module", name);
+	_cleanup_close_ int name_fd = -1;
+	_cleanup_strv_ struct strv releases = { 0 };
+	int r;
+
+	if (dir_fd < 0)
 		return 0;
-	r = dir_fd < 0 ? dir_fd : restore_dir(&ctx, dir_fd, COLLISIONS_DEPTH);
-	free(ctx.modules_order);
-	if (r < 0)
-		return kg_fail_errno(err, r,
-				     "%s: cannot put the original modules of %s back",
-				     release, name);
-	return ctx.n_kept > 0 ? 0 : drop_archive(sys, name, release, arch, err);
+	name_fd = regtree_open_dir(sys, "%s", name);
+	r = name_fd < 0 ? name_fd : regtree_list_dirs(dir_fd, NULL, &releases);
+	for (size_t i = 0; r == 0 && i < releases.n; i++)
+		r = restore_orphans_of(sys, name, name_fd, releases.v[i], err);
+	return r;
 }

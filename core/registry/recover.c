@@ -1,34 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/fd.h"
-#include "core/base/log.h"
 #include "core/registry/regtree.h"
 
 #define LINK_TEMP_SUFFIX ".kmodgate-new" /* core/base/fd.c: fd_replace_link_at() */
 
-/* A complete folder whose place is empty, or holds the rest of what it replaces, gets it. */
-static int finish_new(int dir_fd, const char *temp, struct kg_err *err)
-{
-	const char *name = temp + strlen(TREE_NEW);
-	int r = fd_remove_tree_at(dir_fd, name, err);
-
-	if (r == 0 && renameat(dir_fd, temp, dir_fd, name) < 0)
-		r = -errno;
-	if (r == 0 && fsync(dir_fd) < 0)
-		r = -errno;
-	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot finish %s", name);
-}
-
 static int recover_entry(int dir_fd, const char *name, struct kg_err *err)
 {
-	if (str_starts(name, TREE_NEW) && name[strlen(TREE_NEW)] != '\0')
-		return finish_new(dir_fd, name, err);
-	if (str_starts(name, TREE_PART) ||
-	    (name[0] == '.' && str_ends(name, LINK_TEMP_SUFFIX)))
+	if (str_ends(name, LINK_TEMP_SUFFIX))
 		return fd_remove_tree_at(dir_fd, name, err);
-	return 0;
+	return regdir_recover(dir_fd, name, err);
 }
 
 static int recover_dir(int dir_fd, struct kg_err *err)
@@ -46,8 +28,8 @@ static int recover_dir(int dir_fd, struct kg_err *err)
 	return strv_ok(&temps) ? r : -ENOMEM;
 }
 
-/* Temporary names live in M, M/V and M/V/R, and in original_module/R/A: as deep as this. */
-#define RECOVER_DEPTH 3
+/* Temporary names live in M, M/V, M/V/R and M/original_module/R/A, and in the source tree. */
+#define RECOVER_DEPTH 4
 
 static int recover_below(int dir_fd, unsigned int depth, struct kg_err *err)
 {
@@ -70,14 +52,36 @@ static int recover_below(int dir_fd, unsigned int depth, struct kg_err *err)
 	return r;
 }
 
-int reg_recover(const struct kg_system *sys, struct kg_err *err)
+static int recover_folder(const struct kg_system *sys, const char *path,
+			  unsigned int depth, struct kg_err *err)
+{
+	_cleanup_close_ int fd =
+		fd_try_open_in(sys->root_fd, path, O_RDONLY | O_DIRECTORY);
+	int r;
+
+	if (fd == -ENOENT)
+		return 0;
+	r = fd < 0 ? fd : recover_below(fd, depth, err);
+	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot clean up /%s", path);
+}
+
+static int recover_originals(const struct kg_system *sys, struct kg_err *err)
 {
 	_cleanup_close_ int tree_fd =
 		fd_try_open_in(sys->root_fd, sys->dkms_tree, O_RDONLY | O_DIRECTORY);
-	int r;
+	_cleanup_strv_ struct strv names = { 0 };
+	int r = tree_fd < 0 ? 0 : regtree_list_dirs(tree_fd, NULL, &names);
 
-	if (tree_fd == -ENOENT)
-		return 0;
-	r = tree_fd < 0 ? tree_fd : recover_below(tree_fd, RECOVER_DEPTH + 1, err);
-	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot clean up /%s", sys->dkms_tree);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = regtree_restore_orphans(sys, names.v[i], err);
+	return r;
+}
+
+int reg_recover(const struct kg_system *sys, struct kg_err *err)
+{
+	int r = recover_folder(sys, sys->dkms_tree, RECOVER_DEPTH, err);
+
+	if (r == 0)
+		r = recover_folder(sys, sys->source_tree, 0, err);
+	return r < 0 ? r : recover_originals(sys, err);
 }

@@ -6,7 +6,7 @@
  *
  * Temporary names, all hidden from status: ".kmodgate-part.NAME" (unfinished or on its way out:
  * drop it) in M, M/V/R, original_module/R/A and the source tree; ".kmodgate-new.NAME" (a whole
- * folder about to take NAME's place: move it there) in M/V/R; ".NAME.kmodgate-new" (fd_replace_*:
+ * folder about to take NAME's place: move it there; an empty one: both go) in the same places; ".NAME.kmodgate-new" (fd_replace_*:
  * drop it). Callers hold the lock. reg_recover() knows what to do with each.
  */
 #include "core/job.h"
@@ -89,7 +89,7 @@ int reg_clear_active(const struct kg_system *sys, const char *name, const char *
 		     const char *arch, struct kg_err *err) _must_check_;
 /*
  * Puts a finished K/A folder in place: @dir_fd holds module/, log/ and whatever the build
- * left; its content becomes M/V/R/A (an older one is replaced, by rename).
+ * left; its content becomes M/V/R/A (an older one is replaced, by rename). M/V/build goes.
  */
 int reg_put_built(const struct kg_system *sys, const struct kg_source *source,
 		  const char *release, const char *arch, int dir_fd,
@@ -133,7 +133,10 @@ int reg_import_source(const struct kg_system *sys, int from_fd, const char *name
 int reg_read_identity(int source_fd, struct arena *arena, const char **ret_name,
 		      const char **ret_version, struct kg_err *err) _must_check_;
 
-/* Finishes or drops what a killed process left (see above). Idempotent. The lock is held. */
+/*
+ * Finishes or drops what a killed process left (see above), and puts original modules back where no
+ * version is active. Idempotent. The lock is held. To be run before the indexes are made good.
+ */
 int reg_recover(const struct kg_system *sys, struct kg_err *err) _must_check_;
 
 const char *reg_state_text(enum reg_state state);

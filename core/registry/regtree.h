@@ -10,6 +10,14 @@
 #define TREE_PART ".kmodgate-part."
 #define TREE_NEW ".kmodgate-new."
 
+/* Content of @from_fd as the folder @name of @dir_fd, owned by us; what was there goes. */
+int regdir_replace(int dir_fd, const char *name, int from_fd,
+		   struct kg_err *err) _must_check_;
+/* Absent is fine. */
+int regdir_remove(int dir_fd, const char *name, struct kg_err *err) _must_check_;
+/* Finishes what a kill left under the temporary name @temp; other names are left alone. */
+int regdir_recover(int dir_fd, const char *temp, struct kg_err *err) _must_check_;
+
 enum regtree_source { TREE_NO_SOURCE, TREE_ADDED, TREE_BROKEN };
 
 /* open(2) below the DKMS tree; silent, -errno. Caller owns the fd. */
@@ -42,6 +50,13 @@ int regtree_list_built(int version_fd, const struct reg_filter *filter,
 /* Names of the folders in @dir_fd that fit @pattern (NULL: all), unsorted. */
 int regtree_list_dirs(int dir_fd, const char *pattern,
 		      struct strv *ret_names) _must_check_;
+
+/*
+ * Of @name's archives, those of kernels where no version is active: an install that was killed
+ * archived, an uninstall that was killed had not yet put back. Put back what can be.
+ */
+int regtree_restore_orphans(const struct kg_system *sys, const char *name,
+			    struct kg_err *err) _must_check_;
 
 /* /etc/dkms/NAME*.conf by name: they may change what a dkms.conf declares. */
 int regtree_list_overrides(const struct kg_system *sys,

@@ -208,30 +208,6 @@ static int unlink_source(const struct kg_system *sys, int version_fd, const char
 	return fsync(version_fd) < 0 ? -errno : 0;
 }
 
-/* Renamed first: a folder half removed must not be taken for one that is registered. */
-static int remove_version(int name_fd, const char *version, struct kg_err *err)
-{
-	char part[NAME_MAX + 1];
-	const char *doomed = part;
-	int r;
-
-	if (snprintf(part, sizeof(part), TREE_PART "%s", version) >= (int)sizeof(part))
-		return kg_fail_errno(err, -ENAMETOOLONG, "%s", version);
-	r = fd_remove_tree_at(name_fd, part, err);
-	if (r < 0)
-		return r;
-	if (renameat(name_fd, version, name_fd, part) < 0) {
-		if (errno != EXDEV)
-			return kg_fail_errno(err, -errno, "cannot remove %s", version);
-		doomed =
-			version; /* a lower layer's folder on overlayfs can't be renamed */
-	}
-	r = fd_remove_tree_at(name_fd, doomed, err);
-	if (r == 0 && fsync(name_fd) < 0)
-		r = -errno;
-	return r;
-}
-
 static int check_nothing_built(const struct kg_system *sys, const char *name,
 			       const char *version, struct kg_err *err)
 {
@@ -271,7 +247,7 @@ int reg_remove_source(const struct kg_system *sys, const char *name, const char 
 	if (r == 0)
 		r = foreign[0] != '\0'
 			    ? unlink_source(sys, version_fd, name, version, foreign, err)
-			    : remove_version(name_fd, version, err);
+			    : regdir_remove(name_fd, version, err);
 	if (r < 0)
 		return kg_fail_errno(err, r, "cannot remove %s/%s", name, version);
 	tree_fd = fd_open_dir_in(sys->root_fd, sys->dkms_tree, err);

@@ -27,13 +27,9 @@ static const char *const default_env[] = {
 
 static int set_stream(int fd, int target, int flags)
 {
-	_cleanup_close_ int null_fd = -1;
+	_cleanup_close_ int null_fd = fd < 0 ? open("/dev/null", flags | O_CLOEXEC) : -1;
 
-	if (fd < 0)
-		fd = null_fd = open("/dev/null", flags | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return dup2(fd, target) < 0 ? -errno : 0;
+	return dup2(fd < 0 ? null_fd : fd, target) < 0 ? -errno : 0;
 }
 
 static int set_streams(const struct sandbox *how)
@@ -53,9 +49,10 @@ static int limit(__rlimit_resource_t what, rlim_t value)
 		return 0;
 	if (old.rlim_max < value) /* also true of no limit, which is the largest number */
 		value = old.rlim_max;
-	return setrlimit(what, &(struct rlimit){ .rlim_cur = value, .rlim_max = value }) < 0 ?
-		       -errno :
-		       0;
+	return setrlimit(what, &(struct rlimit){ .rlim_cur = value, .rlim_max = value }) <
+			       0
+		       ? -errno
+		       : 0;
 }
 
 static int set_limits(const struct sandbox *how)
@@ -202,7 +199,8 @@ void command_run(struct box *box, int init_fd)
 	if (how->argv == NULL)
 		run_call(box);
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-	execve(how->argv[0], unconst(how->argv), unconst(how->env != NULL ? how->env : default_env));
+	execve(how->argv[0], unconst(how->argv),
+	       unconst(how->env != NULL ? how->env : default_env));
 	kg_fail_errno(&err, -errno, "cannot run %s in the build sandbox", how->argv[0]);
 	box_give_up(box, &err);
 }

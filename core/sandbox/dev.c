@@ -30,7 +30,10 @@ static int bind_node(int dev_fd, int live_fd, const char *name, dev_t id)
 	return mount_attach(fd, dev_fd, name);
 }
 
-/* Where nodes cannot be made (user namespaces, some containers) the machine's own are bound. */
+/*
+ * Where nodes cannot be made (user namespaces, some containers) the machine's own are
+ * bound.
+ */
 static int add_dev_node(int dev_fd, int live_fd, const struct dev_node *node)
 {
 	dev_t id = makedev(node->minor == 0 ? 5 : 1, node->minor);
@@ -38,7 +41,8 @@ static int add_dev_node(int dev_fd, int live_fd, const struct dev_node *node)
 
 	if (mknodat(dev_fd, node->name, S_IFCHR | 0666, id) == 0 &&
 	    fchmodat(dev_fd, node->name, 0666, 0) == 0) {
-		fd = openat(dev_fd, node->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		fd = openat(dev_fd, node->name,
+			    O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 		/* the terminal is not there to be opened */
 		if (fd >= 0 || node->minor == 0)
 			return 0;
@@ -49,11 +53,14 @@ static int add_dev_node(int dev_fd, int live_fd, const struct dev_node *node)
 
 int view_mount_dev(int view_fd, int live_fd, struct kg_err *err)
 {
-	static const struct dev_node nodes[] = { { "null", 3 },	  { "zero", 5 },    { "full", 7 },
-						 { "random", 8 }, { "urandom", 9 }, { "tty", 0 } };
-	static const char *const links[] = { "fd",     "/proc/self/fd",	  "stdin", "/proc/self/fd/0",
-					     "stdout", "/proc/self/fd/1", "stderr",
-					     "/proc/self/fd/2", "shm", "/tmp" };
+	static const struct dev_node nodes[] = { { "null", 3 },	   { "zero", 5 },
+						 { "full", 7 },	   { "random", 8 },
+						 { "urandom", 9 }, { "tty", 0 } };
+	static const char *const links[] = { "fd",     "/proc/self/fd",
+					     "stdin",  "/proc/self/fd/0",
+					     "stdout", "/proc/self/fd/1",
+					     "stderr", "/proc/self/fd/2",
+					     "shm",    "/tmp" };
 	_cleanup_close_ int point_fd = fd_open_dir_in(view_fd, "dev", err);
 	_cleanup_close_ int dev_fd = -1;
 	int r;
@@ -65,7 +72,8 @@ int view_mount_dev(int view_fd, int live_fd, struct kg_err *err)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(nodes); i++) {
 		r = add_dev_node(dev_fd, live_fd, &nodes[i]);
 		if (r < 0)
-			return kg_fail_errno(err, r, "cannot make /dev/%s of the build's view",
+			return kg_fail_errno(err, r,
+					     "cannot make /dev/%s of the build's view",
 					     nodes[i].name);
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i += 2)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pid 1 of the view: when it ends, the kernel ends every process in there. It ends when the
- * command does, whatever that left running, and when the caller does.
+ * Pid 1 of the view: when it ends, the kernel ends every process in there. It ends when
+ * the command does, whatever that left running, and when the caller does.
  */
 #include "core/sandbox/internal.h"
 
@@ -25,7 +25,9 @@ static int receive_hello(int socket_fd, struct hello *ret_hello)
 {
 	char control[CMSG_SPACE(sizeof(int))];
 	struct iovec data = { .iov_base = ret_hello, .iov_len = sizeof(*ret_hello) };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr message = { .msg_iov = &data,
+				  .msg_iovlen = 1,
+				  .msg_control = control,
 				  .msg_controllen = sizeof(control) };
 	struct cmsghdr *head;
 	int fd = -1;
@@ -68,8 +70,8 @@ static void reap(pid_t command)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == command)
-			_exit(WIFEXITED(status) ? WEXITSTATUS(status) :
-						  128 + WTERMSIG(status));
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status)
+						: 128 + WTERMSIG(status));
 }
 
 static void serve(pid_t command, int child_fd, int listener_fd, const char *release)
@@ -121,7 +123,10 @@ static void supervise(struct box *box, pid_t command, int socket_fd, int child_f
 	serve(command, child_fd, listener_fd, release);
 }
 
-/* The caller is outside our namespace, so it is its end of the pipe that tells if it lives. */
+/*
+ * The caller is outside our namespace, so it is its end of the pipe that tells if it
+ * lives.
+ */
 static void die_with_caller(const struct box *box)
 {
 	struct pollfd reader = { .fd = box->report_fd };
@@ -148,7 +153,8 @@ void init_run(struct box *box)
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	child_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (child_fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) {
+	if (child_fd < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) {
 		box_fail(&err, "no socket");
 		box_give_up(box, &err);
 	}

@@ -5,22 +5,23 @@
  *
  *   caller --fork--> outer --unshare, clone--> init (pid 1 of the view) --fork--> command
  *
- * outer   (outer.c, userns.c)    copies the mounts it is given, makes the namespaces, ends
- * init    (init.c, uname.c)      builds the view, pivots into it, answers uname(2), reaps
+ * outer   (outer.c, userns.c)    copies mounts, makes the namespaces, ends
+ * init    (init.c, uname.c)      builds the view, pivots, answers uname(2), reaps
  * command (command.c, seccomp.c) drops everything, then runs the program
  *
  * Init is the caller's own child, and the kernel lets no pid 1 be waited for before every
- * process of its namespace is gone: whoever waited knows that nothing runs in there any more.
- * Each of them reports a failed set-up through report_fd, which closes when the program runs.
+ * process of its namespace is gone: whoever waited knows that nothing runs in there any
+ * more. Each of them reports a failed set-up through report_fd, which closes when the
+ * program runs.
  */
 #include "core/sandbox/sandbox.h"
 
 #include "core/base/fd.h"
 
 enum box_ids {
-	BOX_IDS_REAL,   /* root of this machine */
+	BOX_IDS_REAL,	/* root of this machine */
 	BOX_IDS_MAPPED, /* user namespace with 0 and the build user in it */
-	BOX_IDS_SINGLE, /* user namespace with the build user alone: who we are is called that */
+	BOX_IDS_SINGLE, /* user namespace with the build user alone: we are that */
 };
 
 struct box {
@@ -39,9 +40,11 @@ struct box_report {
 };
 
 /* -KGE_SANDBOX with the text and errno's meaning. */
-int box_fail(struct kg_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int box_fail(struct kg_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Tells the caller why there is no program running, and ends this process. */
-void box_give_up(const struct box *box, const struct kg_err *err) __attribute__((noreturn));
+void box_give_up(const struct box *box, const struct kg_err *err)
+	__attribute__((noreturn));
 /* Closes every descriptor above 2 but those of @keep (sorted by this function). */
 void box_close_others(int *keep, size_t n);
 /* Default action for every signal, none blocked. */
@@ -74,14 +77,14 @@ int view_mount_dev(int view_fd, int live_fd, struct kg_err *err) _must_check_;
 /* Masks with what is bound in them, read-only afterwards. */
 int view_mount_masks(const struct box *box, int view_fd, struct kg_err *err) _must_check_;
 /*
- * Opens the folder @path of the view, following its symlinks within it; what is missing is made
- * where that can be written, that is in masks.
+ * Opens the folder @path of the view, following its symlinks within it; what is missing
+ * is made where that can be written, that is in masks.
  */
 int view_make_dir(int view_fd, const char *path, struct kg_err *err) _must_check_;
 
 /*
- * Sorted paths, '/' before every other character: a folder is followed by all that is below
- * it. A range holds the paths that share the first @skip bytes.
+ * Sorted paths, '/' before every other character: a folder is followed by all that is
+ * below it. A range holds the paths that share the first @skip bytes.
  */
 struct paths {
 	const char *const *v;
@@ -105,16 +108,18 @@ struct merge {
 	enum merge_place place;
 };
 /* Attaches the union of both sides on @dir_fd/@name; the caller owns the returned fd. */
-int merge_mount(const struct merge *m, int dir_fd, const char *name, struct kg_err *err)
-	_must_check_;
+int merge_mount(const struct merge *m, int dir_fd, const char *name,
+		struct kg_err *err) _must_check_;
 
 /*
- * Forbids what a build has no use for. With UNAME_ASK, uname(2) is left to whoever reads the
- * returned listener; UNAME_TRUE returns 0. -errno.
+ * Forbids what a build has no use for. With UNAME_ASK, uname(2) is left to whoever reads
+ * the returned listener; UNAME_TRUE returns 0. -errno.
  */
 enum uname_mode { UNAME_TRUE, UNAME_ASK };
 int seccomp_install(enum uname_mode mode);
 /* One pending uname(2), answered with @release; NULL lets the kernel answer. */
 void uname_answer(int listener_fd, const char *release);
-/* The way without seccomp: a script in the place of uname(1). Runs in init, in the view. */
+/*
+ * The way without seccomp: a script in the place of uname(1). Runs in init, in the view.
+ */
 int uname_replace_program(const char *release, struct kg_err *err) _must_check_;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The union of two folders without a union file system: nothing but bind mounts, so it has no
- * depth limit and what is mounted below the live side stays visible. A folder both sides have
- * is shown as the live one with the stage's entries bound over it ("covered"), unless names
- * come or go in it: then a tmpfs folder is made of mount points ("skeleton").
+ * The union of two folders without a union file system: nothing but bind mounts, so it
+ * has no depth limit and what is mounted below the live side stays visible. A folder both
+ * sides have is shown as the live one with the stage's entries bound over it ("covered"),
+ * unless names come or go in it: then a tmpfs folder is made of mount points
+ * ("skeleton").
  */
 #include "core/sandbox/internal.h"
 
@@ -34,10 +35,36 @@ static int open_side(int dir_fd, const char *name)
 	return openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/*
+ * As the live side has it: a stage's lib -> usr/lib is a folder where /lib still is one,
+ * so what is staged below usr/lib is found in both places.
+ */
+static bool stat_staged(const struct merge *m, const char *name, struct stat *ret_stat)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat live;
+
+	if (!stat_entry(m->stage_fd, name, ret_stat))
+		return false;
+	if (m->place != MERGE_AT_TOP || !S_ISLNK(ret_stat->st_mode) ||
+	    !stat_entry(m->live_fd, name, &live) || !S_ISDIR(live.st_mode))
+		return true;
+	fd = fd_try_open_in(m->stage_fd, name, O_PATH | O_DIRECTORY);
+	return fd < 0 || fstat(fd, ret_stat) == 0;
+}
+
+static int open_staged(const struct merge *m, const char *name)
+{
+	if (m->place == MERGE_AT_TOP)
+		return fd_try_open_in(m->stage_fd, name, O_PATH | O_DIRECTORY);
+	return open_side(m->stage_fd, name);
+}
+
 /* Documentation: no build reads it, and its folders are the largest to open up. */
 static bool is_dull(const struct merge *m, const char *name)
 {
-	static const char *const dull[] = { "doc", "man", "info", "locale", "lintian", "bug" };
+	static const char *const dull[] = { "doc",    "man",	 "info",
+					    "locale", "lintian", "bug" };
 
 	if (m->place != MERGE_AT_SHARE)
 		return false;
@@ -97,12 +124,13 @@ static bool is_same_link(int a_fd, int b_fd, const char *name)
 	_cleanup_free_ char *a = NULL;
 	_cleanup_free_ char *b = NULL;
 
-	return fd_read_link_at(a_fd, name, &a) == 0 && fd_read_link_at(b_fd, name, &b) == 0 &&
-	       strcmp(a, b) == 0;
+	return fd_read_link_at(a_fd, name, &a) == 0 &&
+	       fd_read_link_at(b_fd, name, &b) == 0 && strcmp(a, b) == 0;
 }
 
 /* Can the stage's @name be bound over the live one? */
-static bool is_covering(const struct merge *m, const char *name, const struct stat *staged)
+static bool is_covering(const struct merge *m, const char *name,
+			const struct stat *staged)
 {
 	struct stat live;
 
@@ -163,7 +191,7 @@ static bool wants_skeleton(const struct merge *m)
 	while (dir != NULL && (entry = fd_list_next(dir)) != NULL) {
 		if (is_dull(m, entry->d_name) && has_live(m, entry->d_name, &st))
 			continue;
-		if (stat_entry(m->stage_fd, entry->d_name, &st) &&
+		if (stat_staged(m, entry->d_name, &st) &&
 		    !is_covering(m, entry->d_name, &st))
 			return true;
 	}
@@ -207,9 +235,12 @@ static int show_entry(int from_fd, const char *name, const struct stat *st,
 }
 
 /* What of @m lies below @name. */
-static struct merge below_name(const struct merge *m, const char *name, bool *ret_is_needed)
+static struct merge below_name(const struct merge *m, const char *name,
+			       bool *ret_is_needed)
 {
-	struct merge child = { .live_fd = -1, .stage_fd = -1, .place = place_of(m, name) };
+	struct merge child = { .live_fd = -1,
+			       .stage_fd = -1,
+			       .place = place_of(m, name) };
 
 	paths_below(&m->removed, name, &child.removed);
 	*ret_is_needed = paths_below(&m->needed, name, &child.needed);
@@ -221,33 +252,36 @@ static struct merge below_name(const struct merge *m, const char *name, bool *re
 static int merge_name(const struct merge *m, const struct spot *at, const char *name,
 		      unsigned int depth, struct kg_err *err)
 {
-	_cleanup_close_ int live_fd = -1;
-	_cleanup_close_ int stage_fd = -1;
 	_cleanup_close_ int done_fd = -1;
 	struct stat live;
 	struct stat staged;
 	bool is_live = has_live(m, name, &live);
-	bool is_staged = stat_entry(m->stage_fd, name, &staged) && !(is_live && is_dull(m, name));
+	bool is_staged = stat_staged(m, name, &staged) && !(is_live && is_dull(m, name));
 	bool is_live_dir = is_live && S_ISDIR(live.st_mode);
 	bool is_needed;
 	struct merge child = below_name(m, name, &is_needed);
+	int r;
 
 	if (!is_live && !is_staged && !is_needed)
 		return 0;
-	if (is_staged && (!S_ISDIR(staged.st_mode) || (!is_live_dir && child.needed.n == 0)))
+	if (is_staged &&
+	    (!S_ISDIR(staged.st_mode) || (!is_live_dir && child.needed.n == 0)))
 		return show_entry(m->stage_fd, name, &staged, at, err);
 	if (!is_staged && is_live &&
 	    (!is_live_dir || (child.needed.n == 0 && child.removed.n == 0)))
 		return at->is_skeleton ? show_entry(m->live_fd, name, &live, at, err) : 0;
 	if (is_live_dir)
-		child.live_fd = live_fd = open_side(m->live_fd, name);
+		child.live_fd = open_side(m->live_fd, name);
 	if (is_staged)
-		child.stage_fd = stage_fd = open_side(m->stage_fd, name);
-	return merge_dir(&child, at, name, depth + 1, &done_fd, err);
+		child.stage_fd = open_staged(m, name);
+	r = merge_dir(&child, at, name, depth + 1, &done_fd, err);
+	closep(&child.live_fd);
+	closep(&child.stage_fd);
+	return r;
 }
 
-static int merge_listed(const struct merge *m, const struct paths *range, const struct spot *at,
-			unsigned int depth, struct kg_err *err)
+static int merge_listed(const struct merge *m, const struct paths *range,
+			const struct spot *at, unsigned int depth, struct kg_err *err)
 {
 	char name[NAME_MAX + 1];
 	struct stat st;
@@ -262,8 +296,8 @@ static int merge_listed(const struct merge *m, const struct paths *range, const 
 		memcpy(name, range->v[i] + range->skip, len);
 		name[len] = '\0';
 		/* made already, by this list or because a side has it */
-		if (at->is_skeleton ? stat_entry(at->dir_fd, name, &st) :
-				      stat_entry(m->stage_fd, name, &st))
+		if (at->is_skeleton ? stat_entry(at->dir_fd, name, &st)
+				    : stat_entry(m->stage_fd, name, &st))
 			continue;
 		r = merge_name(m, at, name, depth, err);
 	}
@@ -310,7 +344,8 @@ static int open_skeleton(const struct spot *at, const char *name, struct spot *r
 		return r;
 	ret_spot->is_skeleton = true;
 	if (at->is_skeleton)
-		fd = openat(at->dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(at->dir_fd, name,
+			    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	else
 		fd = mount_tmpfs("0755", "1m", MOUNT_ATTR_NODEV);
 	ret_spot->dir_fd = fd;
@@ -347,8 +382,8 @@ static int merge_dir(const struct merge *m, const struct spot *at, const char *n
 
 	if (depth > MERGE_MAX_DEPTH)
 		return kg_fail(err, -KGE_LIMIT, "%s: folders nested too deeply", name);
-	r = wants_skeleton(m) ? open_skeleton(at, name, &spot) :
-				open_covered(m, at, name, &spot);
+	r = wants_skeleton(m) ? open_skeleton(at, name, &spot)
+			      : open_covered(m, at, name, &spot);
 	if (r < 0)
 		kg_fail_errno(err, r, "cannot open up %s in the view", name);
 	else
@@ -367,12 +402,14 @@ static int merge_dir(const struct merge *m, const struct spot *at, const char *n
 
 int merge_mount(const struct merge *m, int dir_fd, const char *name, struct kg_err *err)
 {
-	/* a skeleton of its own, or a copy of all that is live: both are mounts at @name */
+	/*
+	 * a skeleton of its own, or a copy of all that is live: both are mounts at @name
+	 */
 	struct spot spot = { .dir_fd = -1, .is_skeleton = wants_skeleton(m) };
 	int r;
 
-	spot.dir_fd = spot.is_skeleton ? mount_tmpfs("0755", "1m", MOUNT_ATTR_NODEV) :
-					 mount_copy(m->live_fd, "", MOUNT_TREE);
+	spot.dir_fd = spot.is_skeleton ? mount_tmpfs("0755", "1m", MOUNT_ATTR_NODEV)
+				       : mount_copy(m->live_fd, "", MOUNT_TREE);
 	r = spot.dir_fd < 0 ? spot.dir_fd : mount_attach(spot.dir_fd, dir_fd, name);
 	if (r < 0)
 		kg_fail_errno(err, r, "cannot copy the root");

@@ -7,12 +7,14 @@ int mount_copy(int dir_fd, const char *name, enum mount_depth depth)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
 			     AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0);
-	int fd = open_tree(dir_fd, name, flags | (depth == MOUNT_TREE ? AT_RECURSIVE : 0));
+	int fd =
+		open_tree(dir_fd, name, flags | (depth == MOUNT_TREE ? AT_RECURSIVE : 0));
 
 	return fd < 0 ? -errno : fd;
 }
 
-static int mount_new(const char *type, const char *const *options, unsigned int attributes)
+static int mount_new(const char *type, const char *const *options,
+		     unsigned int attributes)
 {
 	_cleanup_close_ int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
 	int fd;
@@ -20,7 +22,8 @@ static int mount_new(const char *type, const char *const *options, unsigned int 
 	if (fs_fd < 0)
 		return -errno;
 	for (size_t i = 0; options[i] != NULL; i += 2)
-		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i], options[i + 1], 0) < 0)
+		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i], options[i + 1], 0) <
+		    0)
 			return -errno;
 	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
@@ -30,7 +33,8 @@ static int mount_new(const char *type, const char *const *options, unsigned int 
 
 int mount_tmpfs(const char *mode, const char *size, unsigned int attributes)
 {
-	const char *const options[] = { "source", "kmodgate", "mode", mode, "size", size, NULL };
+	const char *const options[] = { "source", "kmodgate", "mode", mode,
+					"size",	  size,	      NULL };
 
 	return mount_new("tmpfs", options, attributes | MOUNT_ATTR_NOSUID);
 }
@@ -46,8 +50,8 @@ int mount_proc(void)
 
 int mount_attach(int mount_fd, int dir_fd, const char *name)
 {
-	unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH |
-			     (*name == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0);
+	unsigned int flags =
+		MOVE_MOUNT_F_EMPTY_PATH | (*name == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0);
 
 	return move_mount(mount_fd, "", dir_fd, name, flags) < 0 ? -errno : 0;
 }
@@ -67,5 +71,6 @@ int mount_flags(int mount_fd, enum mount_depth depth, uint64_t set, uint64_t cle
 
 int mount_make_private(int mount_fd, enum mount_depth depth)
 {
-	return set_attributes(mount_fd, depth, (struct mount_attr){ .propagation = MS_PRIVATE });
+	return set_attributes(mount_fd, depth,
+			      (struct mount_attr){ .propagation = MS_PRIVATE });
 }

@@ -11,8 +11,9 @@
 #define BOX_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)
 
 /*
- * Mounts are copied while we are still in the namespace their descriptors belong to; what is
- * shared with the rest of the machine is cut off, and nobody's noexec stops the kernel's scripts.
+ * Mounts are copied while we are still in the namespace their descriptors belong to; what
+ * is shared with the rest of the machine is cut off, and nobody's noexec stops the
+ * kernel's scripts.
  */
 static int copy_mount(int fd, enum mount_depth depth, uint64_t set, uint64_t clear)
 {
@@ -43,9 +44,10 @@ static int copy_binds(struct box *box)
 		box->bind_fds[i] = -1;
 		if (bind->fd < 0)
 			continue;
-		box->bind_fds[i] = copy_mount(
-			bind->fd, bind->is_writable ? MOUNT_ONE : MOUNT_TREE,
-			bind->is_writable ? set : set | MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOEXEC);
+		box->bind_fds[i] =
+			copy_mount(bind->fd, bind->is_writable ? MOUNT_ONE : MOUNT_TREE,
+				   bind->is_writable ? set : set | MOUNT_ATTR_RDONLY,
+				   MOUNT_ATTR_NOEXEC);
 		if (box->bind_fds[i] < 0)
 			return box->bind_fds[i];
 	}
@@ -127,9 +129,10 @@ static pid_t clone_init(void)
 
 void outer_run(struct box *box)
 {
-	struct sandbox how = *box->how;
+	static struct sandbox how; /* ours to change; this process never returns */
 	struct box_report report = { .init = 0 };
 
+	how = *box->how;
 	box->how = &how;
 	umask(022);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });

@@ -29,7 +29,8 @@ size_t paths_component(const struct paths *range, size_t i, size_t *ret_same)
 	while (i + same < range->n) {
 		const char *other = range->v[i + same] + range->skip;
 
-		if (strncmp(name, other, len) != 0 || (other[len] != '/' && other[len] != '\0'))
+		if (strncmp(name, other, len) != 0 ||
+		    (other[len] != '/' && other[len] != '\0'))
 			break;
 		same++;
 	}
@@ -75,8 +76,8 @@ bool paths_below(const struct paths *range, const char *name, struct paths *ret_
 		is_listed = true;
 		first++;
 	}
-	*ret_below = (struct paths){
-		.v = range->v + first, .n = end - first, .skip = range->skip + len + 1
-	};
+	*ret_below = (struct paths){ .v = range->v + first,
+				     .n = end - first,
+				     .skip = range->skip + len + 1 };
 	return is_listed;
 }

@@ -75,7 +75,8 @@ static int check_request(const struct sandbox *how, struct kg_err *err)
 	for (size_t i = 0; i < how->n_binds; i++)
 		if (how->binds[i].at[0] != '/' ||
 		    (how->binds[i].fd < 0 && how->binds[i].target == NULL))
-			return kg_fail(err, -EINVAL, "cannot bind at '%s'", how->binds[i].at);
+			return kg_fail(err, -EINVAL, "cannot bind at '%s'",
+				       how->binds[i].at);
 	return 0;
 }
 
@@ -87,7 +88,10 @@ static void die_with(pid_t parent)
 		_exit(125);
 }
 
-/* No handler of the caller's may run in the child, so signals stay blocked across the fork. */
+/*
+ * No handler of the caller's may run in the child, so signals stay blocked across the
+ * fork.
+ */
 static int start_outer(const struct sandbox *how, int report_fds[2], pid_t *ret_pid)
 {
 	struct box box = { .how = how, .live_fd = -1, .stage_fd = -1 };
@@ -173,7 +177,8 @@ int sandbox_start(const struct sandbox *how, struct kg_child *child, struct kg_e
 	return r;
 }
 
-int sandbox_run(const struct sandbox *how, int timeout_ms, int *ret_status, struct kg_err *err)
+int sandbox_run(const struct sandbox *how, int timeout_ms, int *ret_status,
+		struct kg_err *err)
 {
 	struct kg_child child = { .pidfd = -1 };
 	int r = sandbox_start(how, &child, err);
@@ -181,8 +186,8 @@ int sandbox_run(const struct sandbox *how, int timeout_ms, int *ret_status, stru
 	return r < 0 ? r : spawn_wait(&child, timeout_ms, ret_status, err);
 }
 
-int sandbox_capture(const struct sandbox *how, int timeout_ms, size_t max, struct str *out,
-		    int *ret_status, struct kg_err *err)
+int sandbox_capture(const struct sandbox *how, int timeout_ms, size_t max,
+		    struct str *out, int *ret_status, struct kg_err *err)
 {
 	_cleanup_close_ int read_fd = -1;
 	_cleanup_close_ int write_fd = -1;

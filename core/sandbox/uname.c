@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * uname(2) tells the release that is built for, also to static programs. Answered by init:
- * the kernel holds the caller until we have written the answer into its memory.
+ * uname(2) tells the release that is built for, also to static programs. Answered by
+ * init: the kernel holds the caller until we have written the answer into its memory.
  */
 #include "core/sandbox/internal.h"
 
@@ -18,7 +18,8 @@
 /* Newer kernels may use larger messages than the headers we were compiled with. */
 #define MESSAGE_SIZE 512
 
-static int write_answer(int listener_fd, const struct seccomp_notif *asked, const char *release)
+static int write_answer(int listener_fd, const struct seccomp_notif *asked,
+			const char *release)
 {
 	struct utsname name;
 	struct iovec ours = { .iov_base = &name, .iov_len = sizeof(name) };
@@ -86,7 +87,8 @@ static int replace(int root_fd, const char *running, const char *release)
 {
 	_cleanup_close_ int uname_fd =
 		fd_try_open_in(root_fd, "usr/bin/uname", O_PATH | O_NOFOLLOW);
-	_cleanup_close_ int run_fd = fd_try_open_in(root_fd, REAL_DIR, O_PATH | O_DIRECTORY);
+	_cleanup_close_ int run_fd =
+		fd_try_open_in(root_fd, REAL_DIR, O_PATH | O_DIRECTORY);
 	_cleanup_close_ int dir_fd = mount_tmpfs("0755", "1m", MOUNT_ATTR_NODEV);
 	_cleanup_close_ int real_fd = -1;
 	_cleanup_close_ int script_fd = -1;

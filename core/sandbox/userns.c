@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Without CAP_SYS_ADMIN: a user namespace of our own, where the kernel lets us have one. */
+/*
+ * Without CAP_SYS_ADMIN: a user namespace of our own, where the kernel lets us have one.
+ */
 #include "core/sandbox/internal.h"
 
 #include <limits.h>
@@ -105,7 +107,10 @@ static int enter(struct box *box, int flags, struct kg_err *err)
 	return r;
 }
 
-/* Descriptors of the old mount namespace cannot be mounted from the new one: open them anew. */
+/*
+ * Descriptors of the old mount namespace cannot be mounted from the new one: open them
+ * anew.
+ */
 static int find_path(int fd, struct strv *out)
 {
 	char link[64];
@@ -175,7 +180,7 @@ int userns_enter(struct box *box, int flags, struct kg_err *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && (fd = nth_fd(&how, binds, i)) != NULL; i++)
-		if (*fd >= 0)
+		if (*fd >= 0 && i < paths.n)
 			r = open_again(fd, paths.v[i]);
 	errno = -r;
 	if (r < 0)

@@ -4,11 +4,12 @@
  *   live/   the root as it is      stage/  what the transaction will add
  *   view/   the union of both, with masks, /dev, /proc and /tmp
  *   old/    what "/" was before, for the devices
- * and pivoted into; nothing of the others stays. It is all done by descriptors, so it does not
- * matter where root and stage are, nor what of them is covered on the way.
+ * and pivoted into; nothing of the others stays. It is all done by descriptors, so it
+ * does not matter where root and stage are, nor what of them is covered on the way.
  */
 #include "core/sandbox/internal.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +23,15 @@
 static void add_canonical(struct strv *list, int root_fd, const char *path)
 {
 	_cleanup_free_ char *target = NULL;
-	_cleanup_free_ char *first = NULL;
+	char first[NAME_MAX + 1];
 	size_t len;
 
 	path += strspn(path, "/");
 	len = strcspn(path, "/");
-	first = strndup(path, len);
-	if (first == NULL || len == 0) {
-		list->failed |= first == NULL;
+	if (len == 0 || len > NAME_MAX)
 		return;
-	}
+	memcpy(first, path, len);
+	first[len] = '\0';
 	if (fd_read_link_at(root_fd, first, &target) < 0 || strstr(target, "..") != NULL)
 		strv_add(list, path);
 	else
@@ -56,18 +56,20 @@ static void list_needed(const struct box *box, struct strv *out)
 	for (size_t i = 0; how->masks != NULL && how->masks[i] != NULL; i++)
 		add_canonical(out, box->live_fd, how->masks[i]);
 	for (size_t i = 0; i < how->n_binds; i++) {
-		_cleanup_free_ char *path = strdup(how->binds[i].at);
-		char *slash = path != NULL ? strrchr(path, '/') : NULL;
+		_cleanup_str_ struct str path = { 0 };
+		const char *at = how->binds[i].at;
+		const char *slash = strrchr(at, '/');
 		struct stat st;
 
-		if (path == NULL)
-			out->failed = true;
 		if (slash == NULL)
 			continue;
-		if (box->bind_fds[i] < 0 || fstat(box->bind_fds[i], &st) < 0 ||
-		    !S_ISDIR(st.st_mode))
-			*slash = '\0';
-		add_canonical(out, box->live_fd, path);
+		if (box->bind_fds[i] >= 0 && fstat(box->bind_fds[i], &st) == 0 &&
+		    S_ISDIR(st.st_mode))
+			str_add(&path, at);
+		else
+			str_addn(&path, at, (size_t)(slash - at));
+		out->failed |= !str_ok(&path);
+		add_canonical(out, box->live_fd, str_get(&path));
 	}
 }
 
@@ -89,9 +91,9 @@ static int mount_union(const struct box *box, int base_fd, struct kg_err *err)
 }
 
 /*
- * In a chroot "/" may be no mount point, and its mount cannot be made private from inside;
- * a namespace entered anew starts at its real root. What is mounted before that would show up
- * on the host.
+ * In a chroot "/" may be no mount point, and its mount cannot be made private from
+ * inside; a namespace entered anew starts at its real root. What is mounted before that
+ * would show up on the host.
  */
 static int leave_chroot(void)
 {
@@ -125,7 +127,10 @@ static int enter_base(int base_fd)
 		return -errno;
 	if (syscall(SYS_pivot_root, ".", "old") == 0)
 		return chdir("/") < 0 ? -errno : 0;
-	/* an initramfs cannot be pivoted away from; it stays below, out of every path's reach */
+	/*
+	 * an initramfs cannot be pivoted away from; it stays below, out of every path's
+	 * reach
+	 */
 	return chroot(".") < 0 ? -errno : 0;
 }
 
@@ -157,7 +162,8 @@ static int open_base(const struct box *box, struct kg_err *err)
 static int mount_tmp(int view_fd, struct kg_err *err)
 {
 	_cleanup_close_ int tmp_fd = fd_open_dir_in(view_fd, "tmp", err);
-	_cleanup_close_ int var_tmp_fd = fd_try_open_in(view_fd, "var/tmp", O_PATH | O_DIRECTORY);
+	_cleanup_close_ int var_tmp_fd =
+		fd_try_open_in(view_fd, "var/tmp", O_PATH | O_DIRECTORY);
 	_cleanup_close_ int mount_fd = mount_tmpfs("1777", TMP_SIZE, MOUNT_ATTR_NODEV);
 	_cleanup_close_ int copy_fd = -1;
 	struct stat a;
@@ -168,28 +174,32 @@ static int mount_tmp(int view_fd, struct kg_err *err)
 		return tmp_fd;
 	if (r >= 0)
 		r = mount_attach(mount_fd, tmp_fd, "");
-	if (r == 0 && var_tmp_fd >= 0 && fstat(tmp_fd, &a) == 0 && fstat(var_tmp_fd, &b) == 0 &&
+	if (r == 0 && var_tmp_fd >= 0 && fstat(tmp_fd, &a) == 0 &&
+	    fstat(var_tmp_fd, &b) == 0 &&
 	    (a.st_dev != b.st_dev || a.st_ino != b.st_ino)) {
 		copy_fd = mount_copy(mount_fd, "", MOUNT_ONE);
 		r = copy_fd < 0 ? copy_fd : mount_attach(copy_fd, var_tmp_fd, "");
 	}
-	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot mount /tmp of the build's view");
+	return r == 0 ? 0
+		      : kg_fail_errno(err, r, "cannot mount /tmp of the build's view");
 }
 
 /* A file that says which kernel this is, over the one that says which kernel runs. */
 static int cover_osrelease(const struct box *box, int base_fd, int proc_fd)
 {
-	_cleanup_close_ int file_fd = openat(base_fd, "osrelease",
-					     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	_cleanup_close_ int file_fd = openat(
+		base_fd, "osrelease", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	_cleanup_close_ int copy_fd = -1;
 
 	if (file_fd < 0 || dprintf(file_fd, "%s\n", box->how->release) < 0)
 		return -errno;
 	copy_fd = mount_copy(base_fd, "osrelease", MOUNT_ONE);
-	return copy_fd < 0 ? copy_fd : mount_attach(copy_fd, proc_fd, "sys/kernel/osrelease");
+	return copy_fd < 0 ? copy_fd
+			   : mount_attach(copy_fd, proc_fd, "sys/kernel/osrelease");
 }
 
-static int view_mount_proc(const struct box *box, int base_fd, int view_fd, struct kg_err *err)
+static int view_mount_proc(const struct box *box, int base_fd, int view_fd,
+			   struct kg_err *err)
 {
 	_cleanup_close_ int point_fd = fd_open_dir_in(view_fd, "proc", err);
 	_cleanup_close_ int mount_fd = mount_proc();
@@ -197,14 +207,18 @@ static int view_mount_proc(const struct box *box, int base_fd, int view_fd, stru
 
 	if (point_fd < 0)
 		return point_fd;
-	/* a container's masked /proc forbids a fresh one in a user namespace; its own stays */
+	/*
+	 * a container's masked /proc forbids a fresh one in a user namespace; its own
+	 * stays
+	 */
 	if (r == -EPERM && box->ids != BOX_IDS_REAL)
 		return 0;
 	if (r >= 0)
 		r = mount_attach(mount_fd, point_fd, "");
 	if (r == 0 && box->how->release != NULL)
 		r = cover_osrelease(box, base_fd, mount_fd);
-	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot mount /proc of the build's view");
+	return r == 0 ? 0
+		      : kg_fail_errno(err, r, "cannot mount /proc of the build's view");
 }
 
 /* The second argument puts the old root over the new one, from where it is taken off. */

@@ -4,8 +4,8 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/fd.h"
 
@@ -57,14 +57,14 @@ static int check_key_is_private(const char *name, const struct stat *st,
 static int answer_passphrase(char *buf, int size, int is_writing, void *data)
 {
 	const char *pin = getenv("KBUILD_SIGN_PIN");
-	size_t len = pin != NULL ? strlen(pin) : 0;
+	int len;
 
 	(void)is_writing;
 	(void)data;
-	if (len == 0 || len > (size_t)size)
+	if (pin == NULL || size <= 0)
 		return -1;
-	memcpy(buf, pin, len);
-	return (int)len;
+	len = snprintf(buf, (size_t)size, "%s", pin);
+	return len > 0 && len < size ? len : -1;
 }
 
 int key_read(int dir_fd, const char *name, EVP_PKEY **ret_key, struct kg_err *err)
@@ -72,7 +72,7 @@ int key_read(int dir_fd, const char *name, EVP_PKEY **ret_key, struct kg_err *er
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
 	_cleanup_bio_ BIO *bio = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 	size_t len;
 	int r;
 
@@ -98,7 +98,7 @@ int key_read_cert(int dir_fd, const char *name, X509 **ret_cert, struct kg_err *
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
 	_cleanup_bio_ BIO *bio = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 	size_t len;
 	int r;
 

@@ -31,7 +31,8 @@ static inline void free_cms(CMS_ContentInfo **cms)
 /* -KGE_SIGN with libcrypto's reason: "@what @name: reason". Empties its error queue. */
 int key_fail(struct kg_err *err, const char *what, const char *name);
 /* PEM; refused when it is a link, or others can read or write it. The caller frees the key. */
-int key_read(int dir_fd, const char *name, EVP_PKEY **ret_key, struct kg_err *err) _must_check_;
+int key_read(int dir_fd, const char *name, EVP_PKEY **ret_key,
+	     struct kg_err *err) _must_check_;
 /* DER or PEM. The caller frees the certificate. */
-int key_read_cert(int dir_fd, const char *name, X509 **ret_cert, struct kg_err *err)
-	_must_check_;
+int key_read_cert(int dir_fd, const char *name, X509 **ret_cert,
+		  struct kg_err *err) _must_check_;

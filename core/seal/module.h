@@ -11,11 +11,15 @@ struct kmod_ctx;
 struct kmod_module;
 
 struct module {
-	struct kmod_ctx *ctx; /* one each: libkmod refuses two files of one name in a context */
+	struct kmod_ctx
+		*ctx; /* one each: libkmod refuses two files of one name in a context */
 	struct kmod_module *kmod;
 	int fd; /* the file, unpacked; owned */
 };
-#define MODULE_INIT { .fd = -1 }
+#define MODULE_INIT \
+	{ \
+		.fd = -1 \
+	}
 
 /* Silent: -errno of libkmod, or of unpacking. */
 int module_open(struct module *module, const char *path) _must_check_;
@@ -33,7 +37,7 @@ struct module_symbol {
 };
 typedef int module_symbol_fn(const struct module_symbol *symbol, void *data);
 /* Calls @fn for each symbol until it returns other than 0. */
-int module_each_export(const struct module *module, module_symbol_fn *fn, void *data)
-	_must_check_;
-int module_each_import(const struct module *module, module_symbol_fn *fn, void *data)
-	_must_check_;
+int module_each_export(const struct module *module, module_symbol_fn *fn,
+		       void *data) _must_check_;
+int module_each_import(const struct module *module, module_symbol_fn *fn,
+		       void *data) _must_check_;

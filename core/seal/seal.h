@@ -9,17 +9,19 @@ struct seal_check_request {
 	const struct kg_recipe *recipe;
 	const struct kg_headers *headers;
 	const char *release;
-	int out_fd;                      /* build_run()'s out/ */
-	const int *depend_fds;           /* K/A folders of BUILD_DEPENDS (module/, Module.symvers) */
+	int out_fd;	       /* build_run()'s out/ */
+	const int *depend_fds; /* BUILD_DEPENDS: K/A folders (module/, Module.symvers) */
 	size_t n_depend_fds;
 	const struct sandbox *view;
 };
 
 /*
  * Inside the sandbox, by libkmod: every declared file is there, a relocatable ELF for the
- * target's machine, vermagic is the target's, every undefined symbol is in the headers'
- * Module.symvers, in a sibling or in a BUILD_DEPENDS with the same CRC. -KGE_CHECK says which.
- * @ret_depends (may be NULL): names of modules that provide symbols to ours.
+ * target's machine, vermagic is the target's (that of the kernel's own modules where the view
+ * has them, else of the release and the config), every undefined symbol is in the headers'
+ * Module.symvers, in a sibling or in a BUILD_DEPENDS with the same CRC. -KGE_CHECK says which:
+ * one reason for each module that does not fit. @ret_depends (may be NULL): names of modules,
+ * siblings left out, that provide symbols to ours. The build user must be able to read @out_fd.
  */
 int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
 	       struct kg_err *err) _must_check_;
@@ -28,21 +30,23 @@ int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
 int seal_module_version(int file_fd, struct arena *arena, const char **ret_version,
 			struct kg_err *err) _must_check_;
 
-struct seal_key {
-	const char *key_path;  /* absolute; private key, PEM */
-	const char *cert_path; /* absolute; certificate, DER or PEM */
-	const char *hash;      /* "sha256", "sha512": CONFIG_MODULE_SIG_HASH */
-};
-/* Makes key (0600) and certificate (DER) when missing: RSA 2048, self-signed, codeSigning. */
-int seal_make_key(int dir_fd, const char *key_name, const char *cert_name, struct kg_err *err)
-	_must_check_;
 /*
+ * Makes key (0600) and certificate (DER) when missing: RSA 2048, self-signed, codeSigning. What
+ * is there stays; a certificate without its key is -KGE_SIGN.
+ */
+int seal_make_key(int dir_fd, const char *key_name, const char *cert_name,
+		  struct kg_err *err) _must_check_;
+/*
+ * @hash: CONFIG_MODULE_SIG_HASH. The key is refused when others can read or write it.
  * Appends the kernel's module signature (CMS, detached, no attributes, 12-byte trailer, magic;
  * kernel scripts/sign-file.c, include/linux/module_signature.h): same bytes as sign-file.
  */
 int seal_sign(const void *module, size_t len, int key_dir_fd, const char *key_name,
 	      const char *cert_name, const char *hash, struct str *ret_signed,
 	      struct kg_err *err) _must_check_;
-/* @suffix "", ".gz", ".xz" (CRC32, as the kernel's decoder wants), ".zst". */
+/*
+ * @suffix "", ".gz", ".xz" (CRC32, as the kernel's decoder wants), ".zst". The same input gives
+ * the same bytes; @ret_data must be empty.
+ */
 int seal_compress(const void *data, size_t len, const char *suffix, struct str *ret_data,
 		  struct kg_err *err) _must_check_;

@@ -108,7 +108,6 @@ const struct symbol *symbols_find(const struct symbols *table, const char *name,
 				  size_t *ret_n)
 {
 	const struct symbol key = { .name = name };
-	const struct symbol *end = table->v + table->n;
 	const struct symbol *first = NULL;
 
 	if (table->n > 0)
@@ -118,7 +117,8 @@ const struct symbol *symbols_find(const struct symbols *table, const char *name,
 		return NULL;
 	while (first > table->v && strcmp(first[-1].name, name) == 0)
 		first--;
-	while (first + *ret_n < end && strcmp(first[*ret_n].name, name) == 0)
+	for (size_t left = table->n - (size_t)(first - table->v);
+	     *ret_n < left && strcmp(first[*ret_n].name, name) == 0;)
 		(*ret_n)++;
 	return first;
 }

@@ -10,7 +10,7 @@
 struct symbol {
 	const char *name;
 	const char *module; /* file name without suffix; "vmlinux"; NULL: a sibling */
-	uint64_t crc;       /* 0: none was made for it */
+	uint64_t crc;	    /* 0: none was made for it */
 };
 
 /* { 0 } is empty. Add all, sort once, then look up. */
@@ -22,8 +22,8 @@ struct symbols {
 
 void symbols_fini(struct symbols *table);
 /* Copies @name; @module must live as long as the table. -ENOMEM only. */
-int symbols_add(struct symbols *table, const char *name, uint64_t crc, const char *module)
-	_must_check_;
+int symbols_add(struct symbols *table, const char *name, uint64_t crc,
+		const char *module) _must_check_;
 /* Every line of a Module.symvers. -KGE_FORMAT names @path and the line. */
 int symbols_add_symvers(struct symbols *table, const char *text, size_t len,
 			const char *path, struct kg_err *err) _must_check_;

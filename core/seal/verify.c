@@ -8,13 +8,12 @@
 
 #include "core/base/fd.h"
 #include "core/seal/module.h"
+#include "core/seal/reference.h"
 #include "core/seal/symbols.h"
 #include "core/seal/target.h"
 
 #define SYMVERS_MAX_BYTES (64U << 20)
 #define NAMES_SHOWN 3 /* symbols in a message */
-#define REFERENCES_TRIED 8
-#define REFERENCE_DEPTH 8
 
 struct check {
 	const struct verify *v;
@@ -332,66 +331,6 @@ static int add_depend(struct check *c, size_t i)
 	return r;
 }
 
-/* ---- one of the kernel's own ---- */
-
-struct search {
-	struct check *c;
-	unsigned int left; /* files still to be tried */
-};
-
-/* Of the tree, and of this release: nobody's module put into the kernel's folder by hand. */
-static void take_reference(struct search *s, const char *path)
-{
-	_cleanup_module_ struct module module = MODULE_INIT;
-	const char *release = s->c->v->release;
-	const char *vermagic = NULL;
-	const char *intree = NULL;
-
-	s->left--;
-	if (module_open(&module, path) < 0 ||
-	    module_info(&module, "intree", &s->c->arena, &intree) < 0 || intree == NULL ||
-	    module_info(&module, "vermagic", &s->c->arena, &vermagic) < 0 ||
-	    vermagic == NULL)
-		return;
-	if (vermagic_fits(vermagic, release, "", NULL))
-		s->c->reference = vermagic;
-}
-
-static void search_reference(struct search *s, const char *dir, unsigned int depth);
-
-static void search_entry(struct search *s, const char *dir, const struct dirent *entry,
-			 unsigned int depth)
-{
-	const char *path = arena_printf(&s->c->arena, "%s/%s", dir, entry->d_name);
-
-	if (path == NULL)
-		return;
-	if (entry->d_type == DT_DIR)
-		search_reference(s, path, depth + 1);
-	else if (entry->d_type == DT_REG && strstr(entry->d_name, ".ko") != NULL)
-		take_reference(s, path);
-}
-
-static void search_reference(struct search *s, const char *dir, unsigned int depth)
-{
-	_cleanup_dir_ DIR *list = depth < REFERENCE_DEPTH ? opendir(dir) : NULL;
-	const struct dirent *entry;
-
-	while (list != NULL && s->left > 0 && s->c->reference == NULL &&
-	       (entry = fd_list_next(list)) != NULL)
-		search_entry(s, dir, entry, depth);
-}
-
-static void find_reference(struct check *c)
-{
-	struct search search = { .c = c, .left = REFERENCES_TRIED };
-	const char *dir =
-		arena_printf(&c->arena, "/lib/modules/%s/kernel", c->v->release);
-
-	if (dir != NULL)
-		search_reference(&search, dir, 0);
-}
-
 /* ---- all of it ---- */
 
 static int each_module(struct check *c,
@@ -413,7 +352,7 @@ static int check_all(struct check *c)
 {
 	int r;
 
-	find_reference(c);
+	c->reference = reference_vermagic(c->v->release, &c->arena);
 	r = each_module(c, check_file);
 	if (r == 0)
 		r = add_kernel(c);

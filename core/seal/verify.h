@@ -15,7 +15,8 @@ struct verify {
 	const struct kg_headers *headers;
 	const char *release;
 	const char *arch;
-	const char *base;  /* absolute folder in the view with out/ and depend0/, depend1/ ... */
+	const char *
+		base; /* absolute folder in the view with out/ and depend0/, depend1/ ... */
 	size_t n_depends;
 	int report_fd;
 };

@@ -7,6 +7,7 @@
 #include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/base/name.h"
+#include "core/stage/kconfig.h"
 #include "core/stage/scan.h"
 
 #define HEADERS_TIMEOUT_MS (10 * 60 * 1000)
@@ -136,69 +137,6 @@ static int headers_scan(const struct sandbox *view, struct scan_ask *ask,
 	return scan_read(str_get(&out), out.len, ret_answer, err);
 }
 
-/* ---- what the configuration says ---- */
-
-/* The value of CONFIG_@name as written, in @ret_value; NULL when it is not set. */
-static const char *config_get(const char *config, const char *name, struct str *ret_value)
-{
-	size_t len = strlen(name);
-
-	for (const char *p = config; p != NULL; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (strncmp(p, "CONFIG_", 7) != 0 || strncmp(p + 7, name, len) != 0 ||
-		    p[7 + len] != '=')
-			continue;
-		p += 7 + len + 1;
-		str_clear(ret_value);
-		str_addn(ret_value, p, strcspn(p, "\r\n"));
-		return str_get(ret_value);
-	}
-	return NULL;
-}
-
-static bool config_is_set(const char *config, const char *name)
-{
-	_cleanup_str_ struct str value = { 0 };
-	const char *text = config_get(config, name, &value);
-
-	return text != NULL && strcmp(text, "y") == 0;
-}
-
-/* The hash modules are signed with, without its quotes; NULL: they are not signed. */
-static const char *config_sig_hash(const char *config, struct arena *arena)
-{
-	_cleanup_str_ struct str value = { 0 };
-	const char *text;
-	size_t len;
-
-	if (!config_is_set(config, "MODULE_SIG"))
-		return NULL;
-	text = config_get(config, "MODULE_SIG_HASH", &value);
-	len = text != NULL ? strlen(text) : 0;
-	if (len < 3 || text[0] != '"' || text[len - 1] != '"')
-		return NULL;
-	return arena_strndup(arena, text + 1, len - 2);
-}
-
-static const char *config_compression(const char *config)
-{
-	static const struct {
-		const char *name;
-		const char *suffix;
-	} ways[] = { { "MODULE_COMPRESS_GZIP", ".gz" },
-		     { "MODULE_COMPRESS_XZ", ".xz" },
-		     { "MODULE_COMPRESS_ZSTD", ".zst" } };
-
-	/* since Linux 6.12 a way can be chosen without modules_install using it */
-	if (config_is_set(config, "MODULE_COMPRESS") &&
-	    strstr(config, "# CONFIG_MODULE_COMPRESS_ALL is not set\n") != NULL)
-		return "";
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
-		if (config_is_set(config, ways[i].name))
-			return ways[i].suffix;
-	return "";
-}
-
 static int headers_fill(const struct scan_ask *ask, const struct scan_answer *answer,
 			struct arena *arena, struct kg_headers *ret_headers)
 {
@@ -212,9 +150,9 @@ static int headers_fill(const struct scan_ask *ask, const struct scan_answer *an
 
 	if (arena->failed)
 		return -ENOMEM;
-	headers.sig_hash = config_sig_hash(config, arena);
+	headers.sig_hash = kconfig_sig_hash(config, arena);
 	headers.compression = strcmp(answer->suffix, SCAN_NO_SUFFIX) == 0
-				      ? config_compression(config)
+				      ? kconfig_compression(config)
 				      : arena_strdup(arena, answer->suffix);
 	if (arena->failed)
 		return -ENOMEM;

@@ -22,7 +22,7 @@ int writer_init(struct writer *w, int root_fd)
 
 	w->root_fd = root_fd;
 	w->dir_fd = -1;
-	if (fstat(root_fd, &st) < 0)
+	if (fstat(root_fd, &st) < 0 || fchmod(root_fd, 0700) < 0)
 		return kg_fail_errno(w->err, -errno, "cannot look at the stage");
 	w->mask = 0777 & ~st.st_mode;
 	return 0;

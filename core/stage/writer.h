@@ -24,7 +24,10 @@ struct writer {
 	uint64_t checked_bytes;
 };
 
-/* @root_fd: an empty folder made with mode 0777, still with what the umask left of it. */
+/*
+ * @root_fd: an empty folder made with mode 0777, which tells the umask; from then on it is
+ * ours alone.
+ */
 int writer_init(struct writer *w, int root_fd) _must_check_;
 void writer_fini(struct writer *w);
 

@@ -118,6 +118,20 @@ static bool move_aside(const struct folder *store, const char *name, const char 
 	return moved;
 }
 
+/*
+ * Where a folder cannot be renamed (one of a lower overlay layer: EXDEV) it goes where it is, its
+ * manifest first: without that it is nobody's artefact.
+ */
+static void remove_in_place(const struct folder *store, const char *name, int entry_fd)
+{
+	lock_folder(store);
+	if (is_same(store, name, entry_fd) && flock(entry_fd, LOCK_EX | LOCK_NB) == 0) {
+		(void)unlinkat(entry_fd, "manifest.yaml", 0);
+		(void)fd_remove_tree_at(store->fd, name, NULL);
+	}
+	unlock_folder(store);
+}
+
 void folder_discard(const struct folder *store, const char *name, int entry_fd)
 {
 	char gone[sizeof(GONE_PREFIX) + 64];
@@ -129,6 +143,8 @@ void folder_discard(const struct folder *store, const char *name, int entry_fd)
 	snprintf(gone, sizeof(gone), GONE_PREFIX "%.64s", name);
 	if (move_aside(store, name, gone, entry_fd))
 		(void)fd_remove_tree_at(store->fd, gone, NULL);
+	else
+		remove_in_place(store, name, entry_fd);
 }
 
 static void drop_all_stale(const struct folder *store)

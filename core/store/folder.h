@@ -9,13 +9,16 @@
 struct folder {
 	int fd;
 };
-#define FOLDER_INIT { .fd = -1 }
+#define FOLDER_INIT \
+	{ \
+		.fd = -1 \
+	}
 
 /* -ENOENT: none there. -EPERM: somebody else's, or others can write to it. Silent. */
 int folder_open(struct folder *store, const struct kg_system *sys) _must_check_;
 /* Makes it when missing. */
-int folder_make(struct folder *store, const struct kg_system *sys, struct kg_err *err)
-	_must_check_;
+int folder_make(struct folder *store, const struct kg_system *sys,
+		struct kg_err *err) _must_check_;
 void folder_close(struct folder *store);
 #define _cleanup_folder_ __attribute__((cleanup(folder_close)))
 
@@ -36,10 +39,13 @@ struct draft {
 	int fd;
 	char name[32];
 };
-#define DRAFT_INIT { .fd = -1 }
+#define DRAFT_INIT \
+	{ \
+		.fd = -1 \
+	}
 
-int folder_begin(const struct folder *store, struct draft *ret_draft, struct kg_err *err)
-	_must_check_;
+int folder_begin(const struct folder *store, struct draft *ret_draft,
+		 struct kg_err *err) _must_check_;
 /* Gives the finished draft its name; -EEXIST, silently, when there is such an entry. */
 int folder_publish(struct draft *draft, const char *key, struct kg_err *err) _must_check_;
 /* Removes a draft that was not published. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/store/listing.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "core/base/fd.h"
-#include "core/base/name.h"
 
 #define MAX_DEPTH 32
 
@@ -19,6 +19,30 @@ bool listing_is_ours(const struct stat *st)
 {
 	return st->st_uid == geteuid() &&
 	       (S_ISLNK(st->st_mode) || (st->st_mode & 022) == 0);
+}
+
+static bool component_is_fine(const char *p, size_t len)
+{
+	if (len == 0 || len > NAME_MAX ||
+	    (p[0] == '.' && (len == 1 || (len == 2 && p[1] == '.'))))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (p[i] == '/' || (unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+bool listing_is_path(const char *path)
+{
+	for (;;) {
+		size_t len = strcspn(path, "/");
+
+		if (!component_is_fine(path, len))
+			return false;
+		if (path[len] == '\0')
+			return true;
+		path += len + 1;
+	}
 }
 
 static int digest_file(int fd, char ret_hex[DIGEST_HEX_SIZE])
@@ -106,7 +130,7 @@ static int scan_entry(const struct scan *s, int dir_fd, const char *name,
 	struct listing_entry *entry;
 	struct stat st;
 
-	if (!name_is_plain(name))
+	if (!component_is_fine(name, strlen(name)))
 		return kg_fail(s->err, -KGE_HOSTILE, "not a plain name: '%s'", name);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return kg_fail_errno(s->err, -errno, "cannot look at %s", name);

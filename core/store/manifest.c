@@ -173,7 +173,7 @@ static int read_entry(const struct yaml_node *node, struct listing_entry *e,
 		r = yaml_get_optional(node, "link", &e->target, err);
 	if (r < 0)
 		return r;
-	if (!name_is_path(e->path))
+	if (!listing_is_path(e->path))
 		return kg_fail(err, -KGE_HOSTILE, "line %u: not a plain path",
 			       node->line);
 	if (e->target != NULL) {

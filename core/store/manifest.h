@@ -12,8 +12,8 @@ struct manifest {
 	struct listing listing;
 };
 
-int manifest_write(int dir_fd, const struct manifest *manifest, struct kg_err *err)
-	_must_check_;
+int manifest_write(int dir_fd, const struct manifest *manifest,
+		   struct kg_err *err) _must_check_;
 /* Strings in @arena. -KGE_FORMAT for anything manifest_write() does not write. */
 int manifest_read(int dir_fd, struct arena *arena, struct manifest *ret_manifest,
 		  struct kg_err *err) _must_check_;

@@ -17,7 +17,7 @@ $(A)/apt-event $(A)/dpkg-event $(A)/apt-settle: $(B)/libbase.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link)
 
 $(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers archives removed policy txn \
-	       dpkgdb deb tar unzip) $(apt_light) $(B)/libbase.a
+	       dpkgdb deb tar unzip version) $(apt_light) $(B)/libbase.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto zlib liblzma libzstd)
 
@@ -28,7 +28,7 @@ $(A)/apt-state $(A)/apt-hold: $(B)/libbase.a
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
 
 # The only C++.
-$(A)/apt-fetch: $(call apt_obj,fetch_main shim) $(B)/libbase.a
+$(A)/apt-fetch: $(call apt_obj,fetch_main shim version) $(B)/libbase.a
 	$(CXX) $(CXXFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs apt-pkg)
 
@@ -54,3 +54,12 @@ uninstall-apt:
 	rm -f $(addprefix $(apt_libexec)/,$(APT_PROGRAMS) dpkg-state)
 	rm -f $(apt_etc)/apt/apt.conf.d/99kmodgate $(apt_etc)/dpkg/dpkg.cfg.d/kmodgate
 	for h in $(KERNEL_HOOKS); do rm -f $(apt_etc)/kernel/$$h.d/00-kmodgate; done
+
+# What the plugin's unit tests are linked with, besides libcore.a.
+unit_objs_test_apt_content := $(call apt_obj,content version)
+unit_objs_test_apt_stream  := $(call apt_obj,stream)
+unit_objs_test_apt_verdict := $(call apt_obj,verdict)
+unit_objs_test_apt_deb     := $(call apt_obj,deb tar unzip)
+unit_objs_test_apt_hold    := $(call apt_obj,hold)
+$(foreach t,content stream verdict deb hold,\
+	$(eval $(B)/tests/unit/test_apt_$(t): $(unit_objs_test_apt_$(t))))

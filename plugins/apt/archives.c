@@ -117,7 +117,8 @@ static bool is_of_coming_source(const struct txn_package *pkg)
 }
 
 static const struct kg_plan_kernel *kernel_of(const struct planner *p,
-					      const struct txn_package *pkg, unsigned int bits)
+					      const struct txn_package *pkg,
+					      unsigned int bits)
 {
 	for (size_t i = 0; i < p->plan->n_kernels; i++)
 		if ((txn_bits_of(&pkg->after, p->plan->kernels[i].release) & bits) != 0)
@@ -135,8 +136,8 @@ static void want_sources(struct planner *p)
 	}
 }
 
-static void add_archive(struct planner *p, const struct txn_package *pkg, enum kg_role role,
-			const struct kg_plan_kernel *kernel)
+static void add_archive(struct planner *p, const struct txn_package *pkg,
+			enum kg_role role, const struct kg_plan_kernel *kernel)
 {
 	struct kg_plan_archive *a =
 		ARENA_ADD(&p->plan->arena, p->plan->archives, p->plan->n_archives);
@@ -147,8 +148,9 @@ static void add_archive(struct planner *p, const struct txn_package *pkg, enum k
 		.package = pkg->name,
 		.version = pkg->new_version,
 		.path = pkg->path,
-		.change = pkg->is_fetched ? KG_CHANGE_STAYS :
-					    planner_change(pkg->old_version != NULL, true),
+		.change = pkg->is_fetched
+				  ? KG_CHANGE_STAYS
+				  : planner_change(pkg->old_version != NULL, true),
 		.role = role,
 		.release = kernel != NULL ? kernel->release : NULL,
 	};

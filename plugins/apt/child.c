@@ -84,7 +84,8 @@ static int wait_child(pid_t child, int owner_fd, const sigset_t *mask)
 
 	for (;;) {
 		struct pollfd fds[] = { { .fd = child_fd, .events = POLLIN },
-					{ .fd = is_told ? -1 : owner_fd, .events = POLLIN } };
+					{ .fd = is_told ? -1 : owner_fd,
+					  .events = POLLIN } };
 		pid_t got = waitpid(child, &status, WNOHANG);
 
 		if (got == child)

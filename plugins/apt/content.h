@@ -13,7 +13,7 @@ enum content_bits {
 #define CONTENT_MATTERS (CONTENT_IMAGE | CONTENT_MODULES | CONTENT_SOURCE)
 
 struct content {
-	unsigned int bit; /* one of content_bits, or 0: nothing to us */
+	unsigned int bit;    /* one of content_bits, or 0: nothing to us */
 	const char *release; /* within the path; NULL for CONTENT_SOURCE */
 	size_t release_len;
 };

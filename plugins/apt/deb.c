@@ -54,7 +54,8 @@ static bool kind_of_suffix(const char *suffix, size_t len, enum unzip_kind *ret)
 		    { ".zst", UNZIP_ZSTD } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (strlen(all[i].suffix) == len && memcmp(all[i].suffix, suffix, len) == 0) {
+		if (strlen(all[i].suffix) == len &&
+		    memcmp(all[i].suffix, suffix, len) == 0) {
 			*ret = all[i].kind;
 			return true;
 		}
@@ -265,7 +266,8 @@ char *deb_field(const char *control, const char *name)
 		str_addc(&value, ' ');
 		p++;
 	}
-	while (value.len > 0 && (value.p[value.len - 1] == ' ' || value.p[value.len - 1] == '\r'))
+	while (value.len > 0 &&
+	       (value.p[value.len - 1] == ' ' || value.p[value.len - 1] == '\r'))
 		value.p[--value.len] = '\0';
 	return str_take(&value);
 }

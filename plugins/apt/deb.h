@@ -6,11 +6,14 @@
 
 struct deb {
 	int fd;
-	struct str control; /* text of the control file */
-	struct str md5sums; /* "" when there is none */
+	struct str control;    /* text of the control file */
+	struct str md5sums;    /* "" when there is none */
 	bool talks_of_modules; /* a maintainer script mentions dkms or /lib/modules */
 };
-#define DEB_INIT { .fd = -1 }
+#define DEB_INIT \
+	{ \
+		.fd = -1 \
+	}
 #define _cleanup_deb_ __attribute__((cleanup(deb_close)))
 
 int deb_open(const char *path, struct deb *ret, struct kg_err *err) _must_check_;

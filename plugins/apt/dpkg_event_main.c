@@ -19,7 +19,7 @@
 
 /* What dpkg was told to do. */
 struct dpkg_call {
-	struct str dir; /* its working directory */
+	struct str dir;	     /* its working directory */
 	struct str archives; /* one absolute path a line */
 	bool unpacks;
 	bool is_recursive;
@@ -46,7 +46,8 @@ static void take_long_option(struct dpkg_call *call, const char *arg)
 		size_t len = strlen(elsewhere[i]);
 
 		if (strncmp(arg, elsewhere[i], len) == 0 &&
-		    (arg[len] == '\0' || (arg[len] == '=' && strcmp(arg + len, "=/") != 0)))
+		    (arg[len] == '\0' ||
+		     (arg[len] == '=' && strcmp(arg + len, "=/") != 0)))
 			call->is_elsewhere = true;
 	}
 }
@@ -160,9 +161,11 @@ static bool is_none_of_ours(const struct owner *owner)
 {
 	const char *action = getenv("DPKG_HOOK_ACTION");
 
-	if (action != NULL && strcmp(action, "install") != 0 && strcmp(action, "unpack") != 0)
+	if (action != NULL && strcmp(action, "install") != 0 &&
+	    strcmp(action, "unpack") != 0)
 		return true;
-	return is_changed("DPKG_ROOT", "/") || is_changed("DPKG_ADMINDIR", "/var/lib/dpkg") ||
+	return is_changed("DPKG_ROOT", "/") ||
+	       is_changed("DPKG_ADMINDIR", "/var/lib/dpkg") ||
 	       is_changed("DPKG_FRONTEND_LOCKED", "") || owner_is_below_apt(owner->pid);
 }
 

@@ -73,8 +73,13 @@ static char *take_stanza(char *p, struct db_package *ret, bool *ret_counts)
 {
 	const char *status = "";
 
-	*ret = (struct db_package){ .name = "", .arch = "", .version = "", .multi_arch = "",
-				    .depends = "", .pre_depends = "", .provides = "" };
+	*ret = (struct db_package){ .name = "",
+				    .arch = "",
+				    .version = "",
+				    .multi_arch = "",
+				    .depends = "",
+				    .pre_depends = "",
+				    .provides = "" };
 	while (*p != '\0' && *p != '\n') {
 		char *end = strchrnul(p, '\n');
 		bool is_last = *end == '\0';
@@ -83,7 +88,8 @@ static char *take_stanza(char *p, struct db_package *ret, bool *ret_counts)
 		take_line(ret, &status, p);
 		p = is_last ? end : end + 1;
 	}
-	*ret_counts = ret->name[0] != '\0' && ret->version[0] != '\0' && has_files(status);
+	*ret_counts =
+		ret->name[0] != '\0' && ret->version[0] != '\0' && has_files(status);
 	return p + strspn(p, "\n");
 }
 
@@ -143,7 +149,7 @@ int db_each_file(const char *list_path, db_line_fn *each, void *data)
 	_cleanup_free_ char *text = NULL;
 	int r = fd < 0 ? -errno : fd_read_all(fd, LIST_MAX, &text, NULL);
 
-	if (r < 0)
+	if (r < 0 || text == NULL)
 		return r;
 	for (const char *p = text; *p != '\0';) {
 		size_t len = strcspn(p, "\n");
@@ -159,7 +165,8 @@ int db_each_file_of(const struct db_package *p, db_line_fn *each, void *data)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	int r = verdict_stat_list(p->name, p->arch, p->multi_arch, &st, path, sizeof(path));
+	int r = verdict_stat_list(p->name, p->arch, p->multi_arch, &st, path,
+				  sizeof(path));
 
 	return r < 0 ? r : db_each_file(path, each, data);
 }

@@ -12,7 +12,7 @@ struct db_package {
 	const char *arch;
 	const char *version;
 	const char *multi_arch; /* "" when not said */
-	const char *depends;    /* Pre-Depends and Depends; "" none */
+	const char *depends;	/* Pre-Depends and Depends; "" none */
 	const char *pre_depends;
 	const char *provides;
 	uint64_t installed_kib;

@@ -36,7 +36,8 @@ static bool archive_matters(const struct verdict_cache *cache, const struct stre
 }
 
 /* The version that leaves or is replaced may have a kernel that the new one has not. */
-static bool old_version_matters(const struct verdict_cache *cache, const struct stream_op *op)
+static bool old_version_matters(const struct verdict_cache *cache,
+				const struct stream_op *op)
 {
 	char path[PATH_MAX];
 	struct stat st;
@@ -66,7 +67,8 @@ enum event_exit event_plan(const char *manager, const char *text, size_t len,
 {
 	char pid[24];
 	char start[24];
-	const char *const argv[] = { KG_LIBEXECDIR "/apt-plan", manager, pid, start, NULL };
+	static const char program[] = KG_LIBEXECDIR "/apt-plan";
+	const char *const argv[] = { program, manager, pid, start, NULL };
 	_cleanup_close_ int fd = memfd_create("transaction", MFD_CLOEXEC);
 
 	if (fd < 0 || fd_write_all(fd, text, len) < 0 || lseek(fd, 0, SEEK_SET) < 0) {

@@ -23,7 +23,8 @@ static int stream_fd(void)
 	return (int)fd;
 }
 
-static enum event_exit judge_transaction(const char *text, size_t len, const struct stream *s)
+static enum event_exit judge_transaction(const char *text, size_t len,
+					 const struct stream *s)
 {
 	struct owner owner;
 
@@ -45,7 +46,8 @@ int main(void)
 
 	copy = r == 0 ? malloc(len + 1) : NULL;
 	if (copy == NULL) {
-		event_say("warning: cannot read what apt sent: kernel modules are not checked");
+		event_say(
+			"warning: cannot read what apt sent: kernel modules are not checked");
 		return EVENT_GO_ON;
 	}
 	memcpy(copy, text, len + 1);

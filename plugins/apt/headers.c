@@ -13,8 +13,10 @@
 #include "plugins/apt/child.h"
 #include "plugins/apt/content.h"
 #include "plugins/apt/planner.h"
+#include "plugins/apt/version.h"
 
 #define FETCH_PROGRAM KG_LIBEXECDIR "/apt-fetch"
+#define FETCH_DIR "/var/cache/kmodgate/archives" /* one folder for a release */
 #define FETCH_TIMEOUT_MS (30 * 60 * 1000)
 #define FETCH_MAX_OUTPUT (1u << 20)
 
@@ -30,25 +32,30 @@ static void add_header(struct planner *p, struct kg_plan_kernel *k, const char *
 static bool fits(const char *headers_version, const char *image_version)
 {
 	/* A kernel of no package, made by hand: its headers are what is there. */
-	return image_version == NULL || planner_same_source(headers_version, image_version);
+	return image_version == NULL ||
+	       version_same_source(headers_version, image_version);
 }
 
 /* ---- in the transaction ---- */
 
 /* true: the transaction decides about headers of @k, whether they fit or not. */
-static bool take_coming(struct planner *p, struct kg_plan_kernel *k, const char *image_version)
+static bool take_coming(struct planner *p, struct kg_plan_kernel *k,
+			const char *image_version)
 {
 	bool is_decided = false;
 
 	for (size_t i = 0; i < p->txn->n; i++) {
 		struct txn_package *pkg = &p->txn->packages[i];
-		bool after = (txn_bits_of(&pkg->after, k->release) & CONTENT_HEADERS) != 0;
-		bool before = (txn_bits_of(&pkg->before, k->release) & CONTENT_HEADERS) != 0;
+		bool after =
+			(txn_bits_of(&pkg->after, k->release) & CONTENT_HEADERS) != 0;
+		bool before =
+			(txn_bits_of(&pkg->before, k->release) & CONTENT_HEADERS) != 0;
 
 		is_decided = is_decided || before || after;
 		if (!after || !fits(pkg->new_version, image_version))
 			continue;
-		add_header(p, k, pkg->name, pkg->new_version, planner_change(before, after));
+		add_header(p, k, pkg->name, pkg->new_version,
+			   planner_change(before, after));
 		pkg->is_wanted = true;
 	}
 	return is_decided;
@@ -85,8 +92,8 @@ static const struct db_package *find_installed(struct planner *p, const char *re
 	if (s.is_found)
 		return pkg;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		const char *path =
-			arena_printf(&p->txn->arena, "%s/modules/%s/build", dirs[i], release);
+		const char *path = arena_printf(&p->txn->arena, "%s/modules/%s/build",
+						dirs[i], release);
 
 		if (path != NULL && access(path, F_OK) == 0) {
 			pkg = db_owner(db, path);
@@ -131,11 +138,16 @@ static void name_transaction(const struct txn *txn, struct strv *args)
 			strv_add(args, txn->packages[i].plain_name);
 }
 
-static int run_fetch(struct planner *p, const struct kg_plan_kernel *k, const char *version,
-		     struct str *out, struct kg_err *err)
+static int run_fetch(struct planner *p, const struct kg_plan_kernel *k,
+		     const char *version, struct str *out, struct kg_err *err)
 {
 	_cleanup_strv_ struct strv args = { 0 };
-	struct kg_spawn how = { .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = 2 };
+	/* The user's own environment: proxies and APT_CONFIG are in it. */
+	struct kg_spawn how = { .env = (const char *const *)environ,
+				.dir_fd = -1,
+				.in_fd = -1,
+				.out_fd = -1,
+				.err_fd = 2 };
 	int status = 0;
 	int r;
 
@@ -149,38 +161,58 @@ static int run_fetch(struct planner *p, const struct kg_plan_kernel *k, const ch
 	how.argv = (const char *const *)args.v;
 	r = spawn_capture(&how, FETCH_TIMEOUT_MS, FETCH_MAX_OUTPUT, out, &status, err);
 	if (r == 0 && status != 0)
-		r = kg_fail(err, -KGE_NO_HEADERS, "%s ended with %d", FETCH_PROGRAM, status);
+		r = kg_fail(err, -KGE_NO_HEADERS, "%s ended with %d", FETCH_PROGRAM,
+			    status);
 	return r;
 }
 
+/* Two kernels may share a package of headers. */
+static struct txn_package *find_fetched(struct txn *txn, const char *name,
+					const char *version)
+{
+	for (size_t i = 0; i < txn->n; i++) {
+		struct txn_package *pkg = &txn->packages[i];
+
+		if (pkg->is_fetched && strcmp(pkg->plain_name, name) == 0 &&
+		    strcmp(pkg->new_version, version) == 0)
+			return pkg;
+	}
+	return NULL;
+}
+
 /* "NAME\tVERSION\tPATH": the first line is the headers' own package. */
-static int take_fetched_line(struct planner *p, struct kg_plan_kernel *k, const char *line,
-			     size_t len, struct kg_err *err)
+static int take_fetched_line(struct planner *p, struct kg_plan_kernel *k,
+			     const char *line, size_t len, struct kg_err *err)
 {
 	char text[8192];
 	char name[256];
 	char version[256];
 	char path[4096];
 	struct txn_package *pkg;
-	int r;
 
 	if (len >= sizeof(text))
-		return kg_fail(err, -KGE_FORMAT, "%s printed an overlong line", FETCH_PROGRAM);
+		return kg_fail(err, -KGE_FORMAT, "%s printed an overlong line",
+			       FETCH_PROGRAM);
 	memcpy(text, line, len);
 	text[len] = '\0';
 	if (sscanf(text, "%255[^\t]\t%255[^\t]\t%4095[^\t]", name, version, path) != 3)
 		return kg_fail(err, -KGE_FORMAT, "%s printed: %s", FETCH_PROGRAM, text);
-	r = txn_add_fetched(p->txn, path, err);
-	if (r < 0)
-		return r;
-	pkg = &p->txn->packages[p->txn->n - 1];
-	pkg->is_wanted = true;
+	pkg = find_fetched(p->txn, name, version);
+	if (pkg == NULL) {
+		int r = txn_add_fetched(p->txn, path, err);
+
+		if (r < 0)
+			return r;
+		pkg = &p->txn->packages[p->txn->n - 1];
+		pkg->is_wanted = true;
+	}
 	if (k->n_headers == 0)
 		add_header(p, k, pkg->name, pkg->new_version, KG_CHANGE_STAYS);
 	return 0;
 }
 
-static void fetch_headers(struct planner *p, struct kg_plan_kernel *k, const char *version)
+static void fetch_headers(struct planner *p, struct kg_plan_kernel *k,
+			  const char *version)
 {
 	_cleanup_str_ struct str out = { 0 };
 	struct kg_err err = { 0 };
@@ -207,8 +239,38 @@ static void find_headers(struct planner *p, struct kg_plan_kernel *k, const char
 		fetch_headers(p, k, version);
 }
 
+/* ---- what was fetched for kernels that are gone ---- */
+
+static bool is_in_plan(const struct planner *p, const char *release)
+{
+	for (size_t i = 0; i < p->plan->n_kernels; i++)
+		if (strcmp(p->plan->kernels[i].release, release) == 0)
+			return true;
+	return false;
+}
+
+static bool is_kernel_there(const char *release)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "/lib/modules/%s", release);
+	return access(path, F_OK) == 0;
+}
+
+static void drop_stale_archives(const struct planner *p)
+{
+	_cleanup_close_ int dir_fd = open(FETCH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *dir = dir_fd >= 0 ? fd_list(dir_fd) : NULL;
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (!is_in_plan(p, entry->d_name) && !is_kernel_there(entry->d_name))
+			(void)fd_remove_tree_at(dir_fd, entry->d_name, NULL);
+}
+
 int planner_add_headers(struct planner *p, struct kg_err *err)
 {
+	drop_stale_archives(p);
 	for (size_t i = 0; i < p->plan->n_kernels; i++)
 		if (p->plan->kernels[i].change != KG_CHANGE_LEAVES)
 			find_headers(p, &p->plan->kernels[i], p->image_versions[i]);

@@ -12,8 +12,8 @@
 #include "plugins/apt/planner.h"
 
 static const char *const image_paths[] = {
-	"/boot/vmlinuz-%s",	      "/lib/modules/%s/vmlinuz", "/usr/lib/modules/%s/vmlinuz",
-	"/boot/vmlinux-%s",	      "/lib/modules/%s/vmlinux", "/usr/lib/modules/%s/vmlinux",
+	"/boot/vmlinuz-%s", "/lib/modules/%s/vmlinuz", "/usr/lib/modules/%s/vmlinuz",
+	"/boot/vmlinux-%s", "/lib/modules/%s/vmlinux", "/usr/lib/modules/%s/vmlinux",
 };
 
 /* image_paths[@i] for @release. */
@@ -69,7 +69,8 @@ static const struct db_package *find_image_owner(struct planner *p, const char *
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *name =
 			arena_printf(&p->txn->arena, "%s%s", names[i], release);
-		const struct db_package *pkg = name != NULL ? db_find(db, name, NULL) : NULL;
+		const struct db_package *pkg =
+			name != NULL ? db_find(db, name, NULL) : NULL;
 
 		if (pkg != NULL && has_image(pkg, release))
 			return pkg;
@@ -132,7 +133,8 @@ static void gather(const struct txn *txn, const char *release, struct release_fa
 }
 
 /* -1: not a kernel that is or will be there. */
-static int judge_change(struct planner *p, const char *release, const struct release_facts *f)
+static int judge_change(struct planner *p, const char *release,
+			const struct release_facts *f)
 {
 	bool is_there = (f->before & CONTENT_IMAGE) != 0 || is_image_on_disk(p, release);
 
@@ -157,10 +159,11 @@ static void add_kernel_packages(struct planner *p, struct kg_plan_kernel *k)
 		add_package(p, k,
 			    &(struct kg_package){
 				    .name = pkg->name,
-				    .version = after != 0 ? pkg->new_version : pkg->old_version,
-				    .role = ((before | after) & CONTENT_IMAGE) != 0 ?
-						    KG_ROLE_IMAGE :
-						    KG_ROLE_MODULES,
+				    .version = after != 0 ? pkg->new_version
+							  : pkg->old_version,
+				    .role = ((before | after) & CONTENT_IMAGE) != 0
+						    ? KG_ROLE_IMAGE
+						    : KG_ROLE_MODULES,
 				    .change = planner_change(before != 0, after != 0) });
 	}
 }
@@ -184,7 +187,8 @@ static const char *add_staying_image(struct planner *p, struct kg_plan_kernel *k
 static int add_kernel(struct planner *p, const char *release, enum kg_change change,
 		      const struct release_facts *facts)
 {
-	struct kg_plan_kernel *k = ARENA_ADD(&p->plan->arena, p->plan->kernels, p->plan->n_kernels);
+	struct kg_plan_kernel *k =
+		ARENA_ADD(&p->plan->arena, p->plan->kernels, p->plan->n_kernels);
 	const char **version =
 		ARENA_ADD(&p->plan->arena, p->image_versions, p->n_image_versions);
 
@@ -222,7 +226,8 @@ static int consider_release(struct planner *p, const char *release, struct kg_er
 	return r < 0 ? kg_fail_errno(err, r, "making the plan") : 0;
 }
 
-static int consider_parts(struct planner *p, const struct txn_contents *c, struct kg_err *err)
+static int consider_parts(struct planner *p, const struct txn_contents *c,
+			  struct kg_err *err)
 {
 	int r = 0;
 
@@ -248,7 +253,8 @@ int planner_add_kernels(struct planner *p, struct kg_err *err)
 static void add_source(struct planner *p, const struct txn_package *pkg, const char *path,
 		       enum kg_change change)
 {
-	struct kg_plan_source *s = ARENA_ADD(&p->plan->arena, p->plan->sources, p->plan->n_sources);
+	struct kg_plan_source *s =
+		ARENA_ADD(&p->plan->arena, p->plan->sources, p->plan->n_sources);
 
 	if (s == NULL)
 		return;
@@ -256,7 +262,8 @@ static void add_source(struct planner *p, const struct txn_package *pkg, const c
 		.path = path,
 		.change = change,
 		.package = pkg->name,
-		.version = change == KG_CHANGE_LEAVES ? pkg->old_version : pkg->new_version,
+		.version =
+			change == KG_CHANGE_LEAVES ? pkg->old_version : pkg->new_version,
 	};
 }
 
@@ -311,7 +318,8 @@ static int add_staying_kernels(struct planner *p, struct kg_err *err)
 		struct release_facts facts = { .arch = p->txn->native_arch };
 		int r;
 
-		if (!name_is_word(entry->d_name) || find_kernel(p, entry->d_name) != NULL ||
+		if (!name_is_word(entry->d_name) ||
+		    find_kernel(p, entry->d_name) != NULL ||
 		    !is_image_on_disk(p, entry->d_name))
 			continue;
 		r = add_kernel(p, arena_strdup(&p->plan->arena, entry->d_name),

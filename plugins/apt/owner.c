@@ -22,9 +22,9 @@ static bool is_one_of(pid_t pid, const char *const *names)
 
 void owner_find(struct owner *ret)
 {
-	static const char *const shells[] = { "sh",  "dash", "bash",	"busybox", "ash",
-					      "ksh", "mksh", "zsh",	"posh",	   "yash",
-					      NULL };
+	static const char *const shells[] = { "sh",   "dash", "bash", "busybox",
+					      "ash",  "ksh",  "mksh", "zsh",
+					      "posh", "yash", NULL };
 	pid_t pid = getppid();
 
 	for (int i = 0; i < ANCESTORS_MAX && pid > 1 && is_one_of(pid, shells); i++)
@@ -38,11 +38,11 @@ void owner_find(struct owner *ret)
 bool owner_is_below_apt(pid_t pid)
 {
 	/* The kernel cuts names after 15 bytes. */
-	static const char *const managers[] = { "apt",	       "apt-get",   "aptitude",
-						"aptitude-curse", "synaptic",
-						"unattended-upgr", "packagekitd",
-						"aptd",	       "nala",	    "aptdaemon",
-						NULL };
+	static const char *const managers[] = {
+		"apt",	    "apt-get",	       "aptitude",    "aptitude-curse",
+		"synaptic", "unattended-upgr", "packagekitd", "aptd",
+		"nala",	    "aptdaemon",       NULL
+	};
 
 	for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
 		if (is_one_of(pid, managers))

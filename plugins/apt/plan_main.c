@@ -94,7 +94,8 @@ static int write_memfd(const struct str *text, struct kg_err *err)
 	return r < 0 ? kg_fail_errno(err, r, "writing the plan") : TAKE_FD(fd);
 }
 
-static int run_gate(const struct request *req, const struct kg_plan *plan, struct kg_err *err)
+static int run_gate(const struct request *req, const struct kg_plan *plan,
+		    struct kg_err *err)
 {
 	static const char *const argv[] = { GATE_PROGRAM, "gate", NULL };
 	_cleanup_str_ struct str text = { 0 };
@@ -140,7 +141,8 @@ int main(int argc, char **argv)
 	int r;
 
 	if (read_request(argc, argv, &req) < 0) {
-		fputs("usage: apt-plan [--print] MANAGER OWNER-PID OWNER-START\n", stderr);
+		fputs("usage: apt-plan [--print] MANAGER OWNER-PID OWNER-START\n",
+		      stderr);
 		return 1;
 	}
 	r = read_stream(&s, &err);
@@ -148,7 +150,8 @@ int main(int argc, char **argv)
 		r = judge(&req, &s, &err);
 	stream_fini(&s);
 	if (r < 0) {
-		event_say("warning: %s: kernel modules are not checked", kg_err_text(&err, r));
+		event_say("warning: %s: kernel modules are not checked",
+			  kg_err_text(&err, r));
 		return EVENT_GO_ON;
 	}
 	return r;

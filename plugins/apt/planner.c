@@ -49,27 +49,6 @@ const char *planner_flavour(struct planner *p, const char *release)
 	return "";
 }
 
-/* Without "+b1" (rebuilt), "+1" (signed): "+deb12u1" is another source version. */
-static size_t source_len(const char *version)
-{
-	const char *plus = strrchr(version, '+');
-	const char *p = plus;
-
-	if (plus == NULL)
-		return strlen(version);
-	p += 1 + (plus[1] == 'b');
-	if (*p == '\0' || p[strspn(p, "0123456789")] != '\0')
-		return strlen(version);
-	return (size_t)(plus - version);
-}
-
-bool planner_same_source(const char *version_a, const char *version_b)
-{
-	size_t len = source_len(version_a);
-
-	return len == source_len(version_b) && memcmp(version_a, version_b, len) == 0;
-}
-
 static void add_growth(struct planner *p)
 {
 	const struct txn *txn = p->txn;

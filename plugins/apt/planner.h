@@ -6,10 +6,14 @@
 
 struct planner {
 	struct txn *txn;
-	struct kg_plan *plan;       /* its arena owns what is made here */
-	const char **image_versions; /* of plan->kernels, same order; NULL: no package has it */
+	struct kg_plan *plan; /* its arena owns what is made here */
+	const char **
+		image_versions; /* of plan->kernels, same order; NULL: no package has it */
 	size_t n_image_versions;
-	enum { PLANNER_FETCH, PLANNER_NO_FETCH } fetch; /* headers that are not in sight */
+	enum {
+		PLANNER_FETCH,
+		PLANNER_NO_FETCH
+	} fetch; /* headers that are not in sight */
 };
 
 /* The steps, in this order; the plan is complete but for owner and id. */
@@ -18,8 +22,8 @@ int planner_add_sources(struct planner *p, struct kg_err *err) _must_check_;
 int planner_add_headers(struct planner *p, struct kg_err *err) _must_check_;
 int planner_add_archives(struct planner *p, struct kg_err *err) _must_check_;
 /* Writes RUN_DIR/removed-DIGEST when there is something to say. */
-int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
-	_must_check_;
+int planner_add_removed(struct planner *p, const char *run_dir,
+			struct kg_err *err) _must_check_;
 /* All of them. */
 int planner_make(struct planner *p, const char *run_dir, struct kg_err *err) _must_check_;
 
@@ -29,5 +33,3 @@ bool planner_builds(const struct planner *p);
 enum kg_change planner_change(bool before, bool after);
 /* "amd64" of 6.1.0-56-amd64; "" when there is none. In the plan's arena. */
 const char *planner_flavour(struct planner *p, const char *release);
-/* Built from one source version: equal but for a rebuild's suffix. */
-bool planner_same_source(const char *version_a, const char *version_b);

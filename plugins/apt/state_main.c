@@ -84,14 +84,17 @@ static int query(const struct kg_state *state, struct str *out, struct kg_err *e
 {
 	_cleanup_strv_ struct strv args = { 0 };
 	_cleanup_close_ int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct kg_spawn how = { .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = null_fd };
+	struct kg_spawn how = {
+		.dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = null_fd
+	};
 	int status = 0;
 	int r;
 
 	strv_add(&args, QUERY_PROGRAM);
 	strv_add(&args, "-W");
 	strv_add(&args, "-f");
-	strv_add(&args, "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Status}\\n");
+	strv_add(&args,
+		 "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Status}\\n");
 	for (size_t i = 0; i < state->n_packages; i++)
 		strv_add(&args, state->packages[i].name);
 	if (!strv_ok(&args))
@@ -115,7 +118,8 @@ static int fill_states(struct kg_state *state, struct str *rows, struct kg_err *
 
 		*end = '\0';
 		if (!split_row(line, &row))
-			return kg_fail(err, -KGE_FORMAT, "%s printed: %s", QUERY_PROGRAM, line);
+			return kg_fail(err, -KGE_FORMAT, "%s printed: %s", QUERY_PROGRAM,
+				       line);
 		take_row(state, &row);
 		line = is_last ? end : end + 1;
 	}

@@ -95,8 +95,8 @@ static int parse_v3(struct stream *s, char *at, struct kg_err *err)
 		s->config[s->n_config++] = line;
 	while ((line = next_line(&at)) != NULL)
 		if (line[0] != '\0' && !add_op(s, line))
-			return kg_fail(err, -KGE_FORMAT, "apt sent a line we cannot read: %.80s",
-				       line);
+			return kg_fail(err, -KGE_FORMAT,
+				       "apt sent a line we cannot read: %.80s", line);
 	return 0;
 }
 
@@ -108,8 +108,8 @@ static int parse_v1(struct stream *s, char *at, struct kg_err *err)
 		if (line[0] == '\0')
 			continue;
 		if (line[0] != '/')
-			return kg_fail(err, -KGE_FORMAT, "apt sent a line we cannot read: %.80s",
-				       line);
+			return kg_fail(err, -KGE_FORMAT,
+				       "apt sent a line we cannot read: %.80s", line);
 		s->ops[s->n_ops++] = (struct stream_op){ .path = line };
 	}
 	return 0;
@@ -127,7 +127,8 @@ static int parse(struct stream *s, struct kg_err *err)
 	if (!str_starts(at, "VERSION "))
 		return parse_v1(s, at, err);
 	if (!str_starts(at, "VERSION 3\n"))
-		return kg_fail(err, -KGE_FORMAT, "apt speaks hook protocol '%.20s', not 3",
+		return kg_fail(err, -KGE_FORMAT,
+			       "apt speaks hook protocol '%.20s', not 3",
 			       at + strlen("VERSION "));
 	return parse_v3(s, at + strlen("VERSION 3\n"), err);
 }
@@ -161,7 +162,8 @@ const char *stream_config(const struct stream *s, const char *key)
 
 static bool is_yes(const char *value)
 {
-	static const char *const no[] = { "", "0", "no", "false", "without", "off", "disable" };
+	static const char *const no[] = { "",	     "0",   "no",     "false",
+					  "without", "off", "disable" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
 		if (strcmp(value, no[i]) == 0)

@@ -11,9 +11,9 @@
 
 /* One line: an archive that will be unpacked, or a package that is removed. */
 struct stream_op {
-	const char *name;        /* NULL in protocol 1 */
+	const char *name;	 /* NULL in protocol 1 */
 	const char *old_version; /* NULL: not there now */
-	const char *old_arch;    /* "none" when not there */
+	const char *old_arch;	 /* "none" when not there */
 	const char *old_multi_arch;
 	const char *new_version; /* NULL: will not be there */
 	const char *new_arch;
@@ -21,7 +21,7 @@ struct stream_op {
 };
 
 struct stream {
-	char *text; /* owned; cut into words */
+	char *text;    /* owned; cut into words */
 	char **config; /* "Key=Value" as sent, percent-escaped */
 	size_t n_config;
 	struct stream_op *ops;
@@ -29,7 +29,8 @@ struct stream {
 };
 
 /* Takes @text (@len bytes and a NUL) over, also on failure. */
-int stream_parse(char *text, size_t len, struct stream *ret, struct kg_err *err) _must_check_;
+int stream_parse(char *text, size_t len, struct stream *ret,
+		 struct kg_err *err) _must_check_;
 void stream_fini(struct stream *s);
 
 /* Value of the config key, "" when absent; borrowed, still percent-escaped. */

@@ -9,9 +9,9 @@
 struct tar {
 	struct unzip *z; /* the caller's */
 	struct str name; /* of the entry at hand */
-	char type;       /* '0' file, '5' folder, '2' symlink ... */
+	char type;	 /* '0' file, '5' folder, '2' symlink ... */
 	uint64_t size;
-	uint64_t left;    /* of the entry's content and padding */
+	uint64_t left;	  /* of the entry's content and padding */
 	uint64_t n_bytes; /* read so far: against bombs */
 	size_t n_entries;
 };

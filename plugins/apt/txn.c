@@ -119,7 +119,8 @@ int txn_scan(struct txn *txn, const struct stream *s, struct verdict_cache *cach
 			.old_arch = op->old_arch,
 			.old_multi_arch = op->old_multi_arch,
 			.new_version = op->new_version,
-			.path = op->path == NULL ? NULL : absolute_path(&txn->arena, op->path),
+			.path = op->path == NULL ? NULL
+						 : absolute_path(&txn->arena, op->path),
 			.depends = "",
 			.provides = "",
 		};
@@ -202,8 +203,9 @@ static void load_before(struct txn *txn, struct txn_package *p)
 	char path[PATH_MAX];
 	struct stat st;
 
-	if (p->old_bits != 0 && verdict_stat_list(p->plain_name, p->old_arch, p->old_multi_arch,
-						  &st, path, sizeof(path)) == 0)
+	if (p->old_bits != 0 &&
+	    verdict_stat_list(p->plain_name, p->old_arch, p->old_multi_arch, &st, path,
+			      sizeof(path)) == 0)
 		(void)db_each_file(path, collect_line, &c);
 }
 
@@ -211,9 +213,9 @@ static int load_after(struct txn *txn, struct txn_package *p, const struct deb *
 		      struct kg_err *err)
 {
 	struct collector c = { &txn->arena, &p->after };
-	enum deb_names which = deb->talks_of_modules && (p->new_bits & CONTENT_IMAGE) == 0 ?
-				       DEB_EVERY_NAME :
-				       DEB_NAMES;
+	enum deb_names which = deb->talks_of_modules && (p->new_bits & CONTENT_IMAGE) == 0
+				       ? DEB_EVERY_NAME
+				       : DEB_NAMES;
 
 	if (p->new_bits == 0)
 		return 0;
@@ -328,7 +330,8 @@ int txn_load(struct txn *txn, const struct stream *s, struct kg_err *err)
 		qualify_name(txn, p);
 	}
 	drop_uncounted(txn);
-	return txn->arena.failed ? kg_fail_errno(err, -ENOMEM, "reading the transaction") : 0;
+	return txn->arena.failed ? kg_fail_errno(err, -ENOMEM, "reading the transaction")
+				 : 0;
 }
 
 int txn_add_fetched(struct txn *txn, const char *path, struct kg_err *err)
@@ -340,6 +343,7 @@ int txn_add_fetched(struct txn *txn, const char *path, struct kg_err *err)
 		return kg_fail_errno(err, -ENOMEM, "reading %s", path);
 	*p = (struct txn_package){ .path = arena_strdup(&txn->arena, path),
 				   .is_fetched = true,
+				   .new_bits = CONTENT_HEADERS,
 				   .depends = "",
 				   .provides = "" };
 	r = load_archive(txn, p, err);
@@ -374,7 +378,8 @@ struct txn_package *txn_find_new(const struct txn *txn, const char *name, size_t
 
 		if (p->path == NULL)
 			continue;
-		if ((strlen(p->plain_name) == len && memcmp(p->plain_name, name, len) == 0) ||
+		if ((strlen(p->plain_name) == len &&
+		     memcmp(p->plain_name, name, len) == 0) ||
 		    names_include(p->provides, name, len))
 			return p;
 	}
@@ -402,10 +407,11 @@ const char *txn_kernel_arch(const char *debian_arch)
 	static const struct {
 		const char *debian;
 		const char *kernel;
-	} all[] = { { "amd64", "x86_64" },   { "i386", "i686" },       { "arm64", "aarch64" },
-		    { "armhf", "armv7l" },   { "armel", "armv5tel" },  { "ppc64el", "ppc64le" },
-		    { "s390x", "s390x" },    { "riscv64", "riscv64" }, { "loong64", "loongarch64" },
-		    { "mips64el", "mips64" } };
+	} all[] = { { "amd64", "x86_64" },	  { "i386", "i686" },
+		    { "arm64", "aarch64" },	  { "armhf", "armv7l" },
+		    { "armel", "armv5tel" },	  { "ppc64el", "ppc64le" },
+		    { "s390x", "s390x" },	  { "riscv64", "riscv64" },
+		    { "loong64", "loongarch64" }, { "mips64el", "mips64" } };
 	static struct utsname own;
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)

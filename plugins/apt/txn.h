@@ -28,7 +28,7 @@ struct txn_package {
 	const char *old_arch;
 	const char *old_multi_arch;
 	const char *new_version; /* NULL: removed */
-	const char *path;        /* archive, absolute; NULL: removed */
+	const char *path;	 /* archive, absolute; NULL: removed */
 	unsigned int old_bits;
 	unsigned int new_bits;
 	uint64_t installed_kib;
@@ -37,7 +37,7 @@ struct txn_package {
 	struct txn_contents before;
 	struct txn_contents after;
 	bool is_fetched; /* not part of the transaction: headers fetched for the gate */
-	bool is_wanted;  /* its archive goes into the plan */
+	bool is_wanted;	 /* its archive goes into the plan */
 };
 
 struct txn {

@@ -37,9 +37,10 @@ static int start(struct unzip *z)
 		return inflateInit2(&z->gz, 15 + 16) == Z_OK ? 0 : -ENOMEM;
 	case UNZIP_XZ:
 		z->xz = fresh;
-		return lzma_auto_decoder(&z->xz, UNZIP_XZ_MEMORY, LZMA_CONCATENATED) == LZMA_OK ?
-			       0 :
-			       -ENOMEM;
+		return lzma_auto_decoder(&z->xz, UNZIP_XZ_MEMORY, LZMA_CONCATENATED) ==
+				       LZMA_OK
+			       ? 0
+			       : -ENOMEM;
 	case UNZIP_ZSTD:
 		z->zstd = ZSTD_createDStream();
 		return z->zstd != NULL ? 0 : -ENOMEM;

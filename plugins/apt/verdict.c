@@ -41,9 +41,9 @@ static uint64_t checksum(const struct verdict *v, size_t n)
 static void identify(const struct stat *st, uint64_t ret_id[2])
 {
 	const uint64_t words[] = {
-		(uint64_t)st->st_dev,		(uint64_t)st->st_ino,
-		(uint64_t)st->st_size,		(uint64_t)st->st_mtim.tv_sec,
-		(uint64_t)st->st_mtim.tv_nsec,	(uint64_t)st->st_ctim.tv_sec,
+		(uint64_t)st->st_dev,	       (uint64_t)st->st_ino,
+		(uint64_t)st->st_size,	       (uint64_t)st->st_mtim.tv_sec,
+		(uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec,
 		(uint64_t)st->st_ctim.tv_nsec,
 	};
 	uint64_t a = 1;
@@ -70,8 +70,8 @@ static bool is_root_only(int fd, mode_t type)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == geteuid() &&
-	       (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type &&
+	       st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 static int open_trusted(const char *dir)
@@ -91,7 +91,8 @@ void verdict_open(struct verdict_cache *cache, const char *dir)
 {
 	_cleanup_close_ int fd = open_trusted(dir);
 	_cleanup_free_ char *data = NULL;
-	const size_t max = sizeof(struct verdict_head) + VERDICT_MAX * sizeof(struct verdict);
+	const size_t max =
+		sizeof(struct verdict_head) + VERDICT_MAX * sizeof(struct verdict);
 	struct verdict_head head;
 	size_t len;
 
@@ -99,8 +100,8 @@ void verdict_open(struct verdict_cache *cache, const char *dir)
 	if (fd < 0 || fd_read_all(fd, max, &data, &len) < 0 || len < sizeof(head))
 		return;
 	memcpy(&head, data, sizeof(head));
-	if (memcmp(head.magic, VERDICT_MAGIC, sizeof(head.magic)) != 0 || head.n > VERDICT_MAX ||
-	    len != sizeof(head) + head.n * sizeof(struct verdict))
+	if (memcmp(head.magic, VERDICT_MAGIC, sizeof(head.magic)) != 0 ||
+	    head.n > VERDICT_MAX || len != sizeof(head) + head.n * sizeof(struct verdict))
 		return;
 	cache->known = (struct verdict *)(void *)(data + sizeof(head));
 	if (checksum(cache->known, head.n) != head.check) {
@@ -118,7 +119,8 @@ void verdict_close(struct verdict_cache *cache)
 	*cache = (struct verdict_cache){ 0 };
 }
 
-const struct verdict *verdict_find(const struct verdict_cache *cache, const struct stat *st)
+const struct verdict *verdict_find(const struct verdict_cache *cache,
+				   const struct stat *st)
 {
 	struct verdict key = { 0 };
 
@@ -178,14 +180,16 @@ static struct verdict *merge(const struct verdict_cache *cache, size_t *ret_n)
 }
 
 /* No fsync: the checksum tells a file that a crash left half written. */
-static int write_file(int dir_fd, const struct verdict_head *head, const struct verdict *all)
+static int write_file(int dir_fd, const struct verdict_head *head,
+		      const struct verdict *all)
 {
 	static const char temp[] = "." VERDICT_FILE ".new";
 	_cleanup_close_ int fd = -1;
 	int r;
 
 	unlinkat(dir_fd, temp, 0);
-	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
 	if (fd < 0)
 		return -errno;
 	r = fd_write_all(fd, head, sizeof(*head));
@@ -227,9 +231,10 @@ int verdict_stat_list(const char *name, const char *arch, const char *multi_arch
 
 	for (int i = 0; i < 2; i++) {
 		bool with_arch = (i == 0) == arch_first;
-		int n = with_arch ? snprintf(ret_path, path_size, "%s/%s:%s.list", info, name,
-					     arch)
-				  : snprintf(ret_path, path_size, "%s/%s.list", info, name);
+		int n = with_arch
+				? snprintf(ret_path, path_size, "%s/%s:%s.list", info,
+					   name, arch)
+				: snprintf(ret_path, path_size, "%s/%s.list", info, name);
 
 		if (n > 0 && (size_t)n < path_size && stat(ret_path, ret_stat) == 0)
 			return 0;

@@ -17,8 +17,8 @@
 
 struct verdict {
 	uint64_t id[2];
-	uint32_t day;  /* of the last use when written, since 1970 */
-	uint32_t bits; /* content_bits */
+	uint32_t day;		/* of the last use when written, since 1970 */
+	uint32_t bits;		/* content_bits */
 	uint64_t installed_kib; /* of an archive: its Installed-Size */
 };
 
@@ -34,7 +34,8 @@ struct verdict_cache {
 void verdict_open(struct verdict_cache *cache, const char *dir);
 void verdict_close(struct verdict_cache *cache);
 /* NULL: not known. */
-const struct verdict *verdict_find(const struct verdict_cache *cache, const struct stat *st);
+const struct verdict *verdict_find(const struct verdict_cache *cache,
+				   const struct stat *st);
 /* Remembers for this run and for verdict_save(). Quietly does nothing without memory. */
 void verdict_learn(struct verdict_cache *cache, const struct stat *st, unsigned int bits,
 		   uint64_t installed_kib);

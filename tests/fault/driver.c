@@ -4,8 +4,13 @@
  * its Nth call failing or being its last; after each, recover must leave the old modules with
  * their indexes or the new ones with theirs, and a roll-back must give the pristine tree.
  *
- *   driver sweep  BASE copy|overlay STEP   BASE/pristine is the root, BASE/sets/new the new set
- *   driver full   BASE                     BASE/root is on a small tmpfs: real ENOSPC
+ * BASE/pristine is the root, BASE/sets/new the new set, BASE/root where it happens:
+ *
+ *   driver sweep BASE copy STEP      root is a copy
+ *   driver sweep BASE overlay STEP   the upper layer over it
+ *   driver sweep BASE mounted STEP   a copy; the kernel's own folder is another file system
+ *   driver full BASE copy STEP       root is on a small tmpfs: real ENOSPC
+ *   driver act BASE copy NAME        one action, as root is now
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,13 +31,15 @@
 #define HERE "1.0-here"
 #define ENTERING "2.0-enters"
 
-static const char *const files_old[] = { "updates/dkms/alpha.ko", "updates/dkms/beta.ko", NULL };
+static const char *const files_old[] = { "updates/dkms/alpha.ko", "updates/dkms/beta.ko",
+					 NULL };
 static const char *const files_gone[] = { "updates/dkms/beta.ko", NULL };
-static const char *const files_new[] = { "updates/dkms/alpha.ko", "updates/dkms/gamma.ko", NULL };
+static const char *const files_new[] = { "updates/dkms/alpha.ko", "updates/dkms/gamma.ko",
+					 NULL };
 
 static struct {
 	const char *base;
-	bool is_overlay;
+	enum { IS_COPY, IS_OVERLAY, IS_MOUNTED } kind;
 	int base_fd;
 	int sets_fd; /* sets/new */
 	unsigned int step;
@@ -85,10 +92,9 @@ static void make_empty(const char *name)
 static void copy_tree(const char *from, const char *to)
 {
 	struct kg_err err = { 0 };
-	_cleanup_close_ int from_fd = fd_open_dir_at(bench.base_fd, from, NULL);
-	_cleanup_close_ int to_fd = -1;
+	_cleanup_close_ int from_fd = fd_open_dir_in(bench.base_fd, from, NULL);
+	_cleanup_close_ int to_fd = fd_open_dir_in(bench.base_fd, to, NULL);
 
-	to_fd = fd_open_dir_at(bench.base_fd, to, NULL);
 	if (from_fd < 0 || to_fd < 0 ||
 	    fd_copy_tree(from_fd, to_fd, FD_COPY_KEEP_OWNER, 0, 0, &err) < 0)
 		die(err.text);
@@ -103,24 +109,47 @@ static void mount_overlay(const char *lower)
 	umount2(root, MNT_DETACH);
 	make_empty("upper");
 	make_empty("work");
-	snprintf(options, sizeof(options), "volatile,lowerdir=%s/%s,upperdir=%s/upper,workdir=%s/work",
-		 bench.base, lower, bench.base, bench.base);
+	snprintf(options, sizeof(options),
+		 "volatile,lowerdir=%s/%s,upperdir=%s/upper,workdir=%s/work", bench.base,
+		 lower, bench.base, bench.base);
 	if (mount("overlay", root, "overlay", 0, options) < 0)
 		die("mount overlay");
+}
+
+static void mount_kernel(const char *from)
+{
+	char source[512];
+	char path[1024];
+
+	snprintf(source, sizeof(source), "%s/lib/modules/" HERE, from);
+	snprintf(path, sizeof(path), "%s/root/lib/modules/" HERE, bench.base);
+	if (mount("tmpfs", path, "tmpfs", 0, "mode=755") < 0)
+		die("mount tmpfs");
+	copy_tree(source, "root/lib/modules/" HERE);
+}
+
+static void copy_root(const char *from)
+{
+	_cleanup_close_ int root_fd = fd_open_dir_at(bench.base_fd, "root", NULL);
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/root/lib/modules/" HERE, bench.base);
+	if (bench.kind == IS_MOUNTED)
+		umount2(path, MNT_DETACH);
+	if (root_fd < 0 || fd_empty_dir(root_fd, NULL) < 0)
+		die("root");
+	copy_tree(from, "root");
+	if (bench.kind == IS_MOUNTED)
+		mount_kernel(from);
 }
 
 /* root becomes what the tree @from is. */
 static void reset(const char *from)
 {
-	if (bench.is_overlay) {
+	if (bench.kind == IS_OVERLAY)
 		mount_overlay(from);
-		return;
-	}
-	_cleanup_close_ int root_fd = fd_open_dir_at(bench.base_fd, "root", NULL);
-
-	if (root_fd < 0 || fd_empty_dir(root_fd, NULL) < 0)
-		die("root");
-	copy_tree(from, "root");
+	else
+		copy_root(from);
 }
 
 static void save(const char *to)
@@ -315,7 +344,8 @@ struct action {
 	const char *name;
 	int (*act)(const struct kg_system *sys, struct kg_err *err);
 	const char *from; /* the tree it begins with */
-	const char *back; /* the tree a roll-back must give, NULL: no transaction to roll back */
+	const char *
+		back; /* the tree a roll-back must give, NULL: no transaction to roll back */
 };
 
 static const struct action actions[] = {
@@ -330,8 +360,8 @@ static const struct action actions[] = {
 
 /* ---- one trial ---- */
 
-static int run_child(int (*act)(const struct kg_system *, struct kg_err *), unsigned int n,
-		     enum fault_mode mode)
+static int run_child(int (*act)(const struct kg_system *, struct kg_err *),
+		     unsigned int n, enum fault_mode mode)
 {
 	pid_t pid = fork();
 	int status;
@@ -349,9 +379,9 @@ static int run_child(int (*act)(const struct kg_system *, struct kg_err *), unsi
 			fprintf(stderr, "  (%s: %d %s)\n", fault_hit(), r, err.text);
 		_exit(r < 0 ? 1 : 0);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		die("child");
-	return WEXITSTATUS(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static unsigned int count_calls(const struct action *a)
@@ -375,7 +405,8 @@ static unsigned int count_calls(const struct action *a)
 	return count;
 }
 
-static void complain(const char *action, const char *mode, unsigned int n, const char *what)
+static void complain(const char *action, const char *mode, unsigned int n,
+		     const char *what)
 {
 	bench.failures++;
 	printf("not ok - %s, call %u %s: %s\n", action, n, mode, what);
@@ -394,7 +425,8 @@ static bool has_swap(const struct kg_system *sys)
 	_cleanup_close_ int work_fd = modtree_try_work(sys);
 	struct stat st;
 
-	return work_fd >= 0 && fstatat(work_fd, MODTREE_SWITCH, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return work_fd >= 0 &&
+	       fstatat(work_fd, MODTREE_SWITCH, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static const char *check_whole(const struct kg_system *sys, const struct expected *want,
@@ -445,7 +477,9 @@ static void try_once(const struct action *a, const struct expected *want, unsign
 	reset(a->from);
 	status = run_child(a->act, n, mode);
 	open_system(&sys);
-	if (run_child(act_recover, 0, FAULT_NONE) != 0)
+	if (status > 1 && status != FAULT_DIED)
+		wrong = "it crashed";
+	else if (run_child(act_recover, 0, FAULT_NONE) != 0)
 		wrong = "recover failed";
 	else
 		wrong = check_whole(&sys, want, status);
@@ -479,10 +513,12 @@ static void check_dir_synced(const char *action, int dir_fd)
 	if (dir == NULL || fstat(dir_fd, &st) < 0)
 		die("folder");
 	if (fault_is_pending_dir(st.st_dev, st.st_ino))
-		complain(action, "", 0, "a folder was not fsynced after a rename into it");
+		complain(action, "", 0,
+			 "a folder was not fsynced after a rename into it");
 	while ((entry = fd_list_next(dir)) != NULL) {
-		_cleanup_close_ int fd = openat(dir_fd, entry->d_name,
-						O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		_cleanup_close_ int fd =
+			openat(dir_fd, entry->d_name,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0)
 			check_dir_synced(action, fd);
 	}
@@ -497,11 +533,15 @@ static void check_indexes(const struct action *a, const struct expected *want)
 
 	open_system(&sys);
 	for (size_t i = 0; i < ARRAY_SIZE(releases); i++) {
-		const char *const argv[] = { "/sbin/depmod", "-C", "/nonexistent", "-b",
-					     sys.root,	     releases[i], NULL };
-		struct kg_spawn how = {
-			.argv = argv, .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = -1
+		const char *const argv[] = {
+			"/sbin/depmod", "-C", "/nonexistent", "-b", sys.root,
+			releases[i],	NULL
 		};
+		struct kg_spawn how = { .argv = argv,
+					.dir_fd = -1,
+					.in_fd = -1,
+					.out_fd = -1,
+					.err_fd = -1 };
 		int status;
 
 		if (!modtree_has_kernel(&sys, releases[i]))
@@ -511,7 +551,8 @@ static void check_indexes(const struct action *a, const struct expected *want)
 	}
 	now = look(&sys, LOOK_KERNELS);
 	if (!is_same(&now, &want->after))
-		complain(a->name, "", 0, "the indexes are not what depmod makes of the modules");
+		complain(a->name, "", 0,
+			 "the indexes are not what depmod makes of the modules");
 	close(sys.root_fd);
 }
 
@@ -571,7 +612,8 @@ static void sweep_recover(const struct action *a)
 			if (wrong == NULL && a->back != NULL)
 				wrong = check_back(&sys, &want);
 			if (wrong != NULL)
-				complain(a->name, "and recover broken", n * 1000 + m, wrong);
+				complain(a->name, "and recover broken", n * 1000 + m,
+					 wrong);
 		}
 	}
 	close(sys.root_fd);
@@ -589,12 +631,15 @@ static void unpack_kernel(void)
 		char from[1024];
 		char to[1024];
 		const char *const argv[] = { "/bin/cp", "-a", from, to, NULL };
-		struct kg_spawn how = {
-			.argv = argv, .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = -1
-		};
+		struct kg_spawn how = { .argv = argv,
+					.dir_fd = -1,
+					.in_fd = -1,
+					.out_fd = -1,
+					.err_fd = -1 };
 		int status;
 
-		snprintf(from, sizeof(from), "%s/lib/modules/" HERE "/%s", root, names[i]);
+		snprintf(from, sizeof(from), "%s/lib/modules/" HERE "/%s", root,
+			 names[i]);
 		snprintf(to, sizeof(to), "%s/lib/modules/" ENTERING "/", root);
 		if (spawn_run(&how, -1, &status, NULL) < 0)
 			die("cp");
@@ -636,14 +681,13 @@ static void make_trees(void)
 	save("kernel-only");
 }
 
-static int run_sweep(void)
+static void run_sweep(void)
 {
 	make_trees();
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
 		sweep(&actions[i]);
 	sweep_recover(&actions[2]);
 	sweep_recover(&actions[5]);
-	return 0;
 }
 
 /* ---- a full disk ---- */
@@ -660,7 +704,8 @@ static void fill(uint64_t leave_bytes)
 	if (fd < 0 || fstatvfs(fd, &vfs) < 0)
 		die(path);
 	room = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-	if (room > leave_bytes && posix_fallocate(fd, 0, (off_t)(room - leave_bytes)) != 0)
+	if (room > leave_bytes &&
+	    posix_fallocate(fd, 0, (off_t)(room - leave_bytes)) != 0)
 		die("fill");
 }
 
@@ -670,8 +715,9 @@ static void unfill(void)
 }
 
 static const char *try_full(const struct action *a, const struct expected *want,
-			    uint64_t leave_bytes)
+			    uint64_t leave_bytes, unsigned int *n_done)
 {
+	struct digest_text now;
 	const char *wrong;
 	struct kg_system sys;
 	int status;
@@ -679,55 +725,54 @@ static const char *try_full(const struct action *a, const struct expected *want,
 	reset(a->from);
 	fill(leave_bytes);
 	status = run_child(a->act, 0, FAULT_FAIL);
+	*n_done += status == 0;
 	/* With the disk still full it may not be able to write its notes, but modules come first. */
 	(void)!run_child(act_recover, 0, FAULT_FAIL);
 	open_system(&sys);
-	struct digest_text now = look(&sys, LOOK_KERNELS);
+	now = look(&sys, LOOK_KERNELS);
+	unfill();
 	if (!is_same(&now, &want->before) && !is_same(&now, &want->after))
 		wrong = "neither old nor new while the disk is full";
-	else {
-		unfill();
-		wrong = run_child(act_recover, 0, FAULT_NONE) != 0 ?
-				"recover failed with room again" :
-				check_whole(&sys, want, status);
-	}
+	else if (run_child(act_recover, 0, FAULT_NONE) != 0)
+		wrong = "recover failed with room again";
+	else
+		wrong = check_whole(&sys, want, status);
 	if (wrong == NULL && a->back != NULL)
 		wrong = check_back(&sys, want);
 	close(sys.root_fd);
 	return wrong;
 }
 
-static int run_full(void)
+static void fill_for(const struct action *a)
 {
-	for (size_t i = 0; i < 5; i++) {
-		const struct action *a = &actions[i];
-		struct expected want = { .before = look_at(a->from, LOOK_KERNELS) };
-		struct kg_system sys;
-		unsigned int n_old = 0;
+	struct expected want = { .before = look_at(a->from, LOOK_KERNELS) };
+	unsigned int n_done = 0;
+	unsigned int n = 0;
+	struct kg_system sys;
 
-		if (a->back != NULL)
-			want.back = look_at(a->back, LOOK_ALL);
-		reset(a->from);
-		count_calls(a);
-		open_system(&sys);
-		want.after = look(&sys, LOOK_KERNELS);
-		close(sys.root_fd);
-		for (uint64_t left = 0; left < 600u << 10; left += 4096 * bench.step) {
-			const char *wrong = try_full(a, &want, left);
+	if (a->back != NULL)
+		want.back = look_at(a->back, LOOK_ALL);
+	reset(a->from);
+	count_calls(a);
+	open_system(&sys);
+	want.after = look(&sys, LOOK_KERNELS);
+	close(sys.root_fd);
+	for (uint64_t left = 0; left < 600u << 10; left += 4096 * bench.step, n++) {
+		const char *wrong = try_full(a, &want, left, &n_done);
 
-			bench.trials++;
-			if (wrong != NULL)
-				complain(a->name, "KiB left on the disk",
-					 (unsigned int)(left >> 10), wrong);
-			struct digest_text now;
-			open_system(&sys);
-			now = look(&sys, LOOK_KERNELS);
-			close(sys.root_fd);
-			n_old += is_same(&now, &want.before);
-		}
-		printf("# %s on a full disk: %u times nothing was changed\n", a->name, n_old);
+		bench.trials++;
+		if (wrong != NULL)
+			complain(a->name, "KiB left on the disk",
+				 (unsigned int)(left >> 10), wrong);
 	}
-	return 0;
+	printf("# %s on a full disk: done %u times of %u\n", a->name, n_done, n);
+}
+
+/* Those that begin with the pristine tree. */
+static void run_full(void)
+{
+	for (size_t i = 0; i < 5; i++)
+		fill_for(&actions[i]);
 }
 
 static void print_log(enum kg_level level, const char *text, void *data)
@@ -737,22 +782,45 @@ static void print_log(enum kg_level level, const char *text, void *data)
 		fprintf(stderr, "  [%d] %s\n", level, text);
 }
 
+static int run_action(const char *name)
+{
+	struct kg_err err = { 0 };
+	struct kg_system sys;
+	int r = -EINVAL;
+
+	open_system(&sys);
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strcmp(actions[i].name, name) == 0)
+			r = actions[i].act(&sys, &err);
+	if (strcmp(name, "recover") == 0)
+		r = act_recover(&sys, &err);
+	printf("%s: %s\n", name, r < 0 ? kg_err_text(&err, r) : "done");
+	return r < 0 ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc < 4) {
-		fprintf(stderr, "usage: driver sweep|full BASE copy|overlay [STEP]\n");
+	if (argc < 5) {
+		fprintf(stderr,
+			"usage: driver sweep|full|act BASE copy|overlay|mounted STEP|NAME\n");
 		return 2;
 	}
 	kg_log_set(print_log, NULL);
 	bench.base = argv[2];
-	bench.is_overlay = strcmp(argv[3], "overlay") == 0;
-	bench.step = argc > 4 ? (unsigned int)atoi(argv[4]) : 1;
+	if (strcmp(argv[3], "copy") != 0)
+		bench.kind = strcmp(argv[3], "overlay") == 0 ? IS_OVERLAY : IS_MOUNTED;
+	bench.step = (unsigned int)atoi(argv[4]);
 	bench.base_fd = open(bench.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (bench.base_fd < 0)
 		die(bench.base);
-	bench.sets_fd = fd_open_in(bench.base_fd, "sets/new", O_RDONLY | O_DIRECTORY, 0, NULL);
+	bench.sets_fd =
+		fd_open_in(bench.base_fd, "sets/new", O_RDONLY | O_DIRECTORY, 0, NULL);
 	if (bench.sets_fd < 0)
 		die("sets/new");
+	if (strcmp(argv[1], "act") == 0)
+		return run_action(argv[4]);
+	if (bench.step == 0)
+		bench.step = 1;
 	if (strcmp(argv[1], "full") == 0)
 		run_full();
 	else

@@ -167,7 +167,8 @@ static void watch_rename(int from_fd, const char *from, int to_fd, const char *t
 		return;
 	if (S_ISREG(st.st_mode) && is_newer(&st.st_mtim) &&
 	    !has_inode(synced, n_synced, st.st_dev, st.st_ino)) {
-		fprintf(stderr, "fault: %s was not fsynced before it became %s\n", from, to);
+		fprintf(stderr, "fault: %s was not fsynced before it became %s\n", from,
+			to);
 		fault.unsynced++;
 	}
 	if (fstat(to_fd, &st) == 0)
@@ -227,7 +228,8 @@ FAULT_EXPORT int renameat(int from_fd, const char *from, int to_fd, const char *
 	return REAL(renameat)(from_fd, from, to_fd, to);
 }
 
-FAULT_EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+FAULT_EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to,
+			int flags)
 {
 	if (is_due("linkat"))
 		return fail(ENOSPC);
@@ -274,15 +276,15 @@ static int open_creating(int fd, const char *path, int flags, mode_t mode)
 	return REAL(openat)(fd, path, flags, mode);
 }
 
-#define OPEN_MODE(flags)                     \
-	({                                   \
-		mode_t mode__ = 0;           \
-		va_list ap__;                \
-		va_start(ap__, flags);       \
-		if ((flags & O_CREAT) != 0)  \
+#define OPEN_MODE(flags) \
+	({ \
+		mode_t mode__ = 0; \
+		va_list ap__; \
+		va_start(ap__, flags); \
+		if ((flags & O_CREAT) != 0) \
 			mode__ = va_arg(ap__, mode_t); \
-		va_end(ap__);                \
-		mode__;                      \
+		va_end(ap__); \
+		mode__; \
 	})
 
 FAULT_EXPORT int openat(int fd, const char *path, int flags, ...)

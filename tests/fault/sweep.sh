@@ -23,7 +23,7 @@ compile() {
     local flags=(-std=gnu11 -Wall -Wextra -g -O1 -I"$top" -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64)
     local libs
     read -ra libs <<<"$(pkg-config --libs yaml-0.1 libcrypto)"
-    case $build in *asan*) flags+=(-fsanitize=address,undefined) ;; esac
+    case $build in *asan*) flags+=('-fsanitize=address,undefined') ;; esac
     "${CC:-cc}" "${flags[@]}" -o "$scratch/driver" "$here/driver.c" "$here/preload.c" \
         "$build/libcore.a" "${libs[@]}" -ldl
 }
@@ -45,6 +45,10 @@ mkdir "$scratch/memory"
 mount -t tmpfs tmpfs "$scratch/memory"
 cp -a "$base/." "$scratch/memory/"
 run sweep "$scratch/memory" copy "$step"
+
+# A kernel's folder that is a mount of its own: no link and no rename leads into it.
+run sweep "$scratch/memory" mounted "$step"
+umount "$scratch/memory/root/lib/modules/1.0-here"
 
 # The lower layer on the disk, as in a container.
 run sweep "$base" overlay "$step"

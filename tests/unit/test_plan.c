@@ -10,31 +10,31 @@
 
 #include "core/plan/plan.h"
 
-#define HEAD                                     \
-	"kmodgate-plan: 1\n"                     \
-	"id: apt-42-1000-0011223344556677\n"     \
-	"manager: apt\n"                         \
-	"owner: {pid: 42, start: 1000}\n"        \
+#define HEAD \
+	"kmodgate-plan: 1\n" \
+	"id: apt-42-1000-0011223344556677\n" \
+	"manager: apt\n" \
+	"owner: {pid: 42, start: 1000}\n" \
 	"root: /\n"
-#define KERNEL                                                                          \
-	"kernels:\n"                                                                    \
-	"  - release: 6.1.0-56-amd64\n"                                                 \
-	"    arch: x86_64\n"                                                            \
-	"    flavour: amd64\n"                                                          \
-	"    change: enters\n"                                                          \
-	"    hint: linux-headers-6.1.0-56-amd64\n"                                      \
-	"    packages:\n"                                                               \
-	"      - {name: linux-image-6.1.0-56-amd64, version: 6.1.192-2, role: image, "  \
-	"change: enters}\n"                                                             \
-	"    headers:\n"                                                                \
+#define KERNEL \
+	"kernels:\n" \
+	"  - release: 6.1.0-56-amd64\n" \
+	"    arch: x86_64\n" \
+	"    flavour: amd64\n" \
+	"    change: enters\n" \
+	"    hint: linux-headers-6.1.0-56-amd64\n" \
+	"    packages:\n" \
+	"      - {name: linux-image-6.1.0-56-amd64, version: 6.1.192-2, role: image, " \
+	"change: enters}\n" \
+	"    headers:\n" \
 	"      - {name: linux-headers-6.1.0-56-amd64, version: 6.1.192-2, change: enters}\n"
-#define SOURCE                                                \
-	"sources:\n"                                          \
-	"  - path: usr/src/v4l2loopback-0.13.2/dkms.conf\n"   \
-	"    change: enters\n"                                \
+#define SOURCE \
+	"sources:\n" \
+	"  - path: usr/src/v4l2loopback-0.13.2/dkms.conf\n" \
+	"    change: enters\n" \
 	"    package: v4l2loopback-dkms\n"
-#define ARCHIVE                                                                  \
-	"archives:\n"                                                            \
+#define ARCHIVE \
+	"archives:\n" \
 	"  - {package: linux-headers-6.1.0-56-amd64, version: 6.1.192-2, path: " \
 	"/var/cache/apt/archives/h.deb, change: enters, role: headers}\n"
 #define TAIL "removed: /run/kmodgate/removed-1\n"
@@ -142,7 +142,8 @@ static void test_missing_key_is_refused(void **state)
 	assert_edit_refused("root: /\n", "", "'root' is missing");
 	assert_edit_refused("    arch: x86_64\n", "", "'arch' is missing");
 	assert_edit_refused("version: 6.1.192-2, ", "", "'version' is missing");
-	assert_edit_refused("    package: v4l2loopback-dkms\n", "", "'package' is missing");
+	assert_edit_refused("    package: v4l2loopback-dkms\n", "",
+			    "'package' is missing");
 }
 
 static void test_names_that_lead_elsewhere_are_refused(void **state)
@@ -194,11 +195,11 @@ static void test_malformed_documents_are_refused(void **state)
 
 static void test_same_release_twice_is_refused(void **state)
 {
-	static const char two[] =
-		HEAD "kernels:\n"
-		     "  - {release: a, arch: b, change: stays, packages: [], headers: []}\n"
-		     "  - {release: a, arch: b, change: enters, packages: [], headers: []}\n"
-		     "sources: []\narchives: []\n";
+	static const char two[] = HEAD
+		"kernels:\n"
+		"  - {release: a, arch: b, change: stays, packages: [], headers: []}\n"
+		"  - {release: a, arch: b, change: enters, packages: [], headers: []}\n"
+		"sources: []\narchives: []\n";
 
 	(void)state;
 	assert_refused(two, "kernel a is there twice");
@@ -210,7 +211,8 @@ static void test_empty_plan_is_fine_and_gets_an_id_when_it_has_none(void **state
 
 	(void)state;
 	read_ok("kmodgate-plan: 1\nmanager: hand\nowner: {pid: 7, start: 8}\nroot: /\n"
-		"kernels: []\nsources: []\narchives: []\n", &plan);
+		"kernels: []\nsources: []\narchives: []\n",
+		&plan);
 	assert_int_equal(strncmp(plan.id, "hand-7-8-", 9), 0);
 	assert_int_equal(strlen(plan.id), 9 + 16);
 	plan_fini(&plan);

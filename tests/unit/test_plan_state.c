@@ -55,11 +55,14 @@ static void test_malformed_states_are_refused(void **state)
 	assert_refused("kmodgate-state: 1\n", "'packages' is missing");
 	assert_refused("packages: []\n", "'kmodgate-state' is missing");
 	assert_refused("kmodgate-state: 1\npackages: {}\n", "must be a list");
-	assert_refused("kmodgate-state: 1\npackages: [{name: a, version: '1'}]\n", "'state'");
-	assert_refused("kmodgate-state: 1\npackages: [{name: a, version: '1', state: fine}]\n",
-		       "not a valid state");
+	assert_refused("kmodgate-state: 1\npackages: [{name: a, version: '1'}]\n",
+		       "'state'");
+	assert_refused(
+		"kmodgate-state: 1\npackages: [{name: a, version: '1', state: fine}]\n",
+		"not a valid state");
 	assert_refused("kmodgate-state: 1\npackages: [{name: ../a, version: '1', "
-		       "state: absent}]\n", "not a package name");
+		       "state: absent}]\n",
+		       "not a package name");
 }
 
 int main(void)

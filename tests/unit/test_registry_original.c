@@ -127,6 +127,23 @@ static void file_of_unknown_origin_stays_archived(void **state)
 	assert_false(is_there(f, "etc"));
 }
 
+static void recover_puts_back_what_no_active_version_replaces(void **state)
+{
+	struct fixture *f = *state;
+
+	make_added(f, "m", "1");
+	make_file(f, LIB "/" IN_TREE, "in-tree");
+	archive(f, IN_TREE);
+	assert_int_equal(reg_recover(&f->sys, &f->err), 0);
+	assert_content(f, LIB "/" IN_TREE, "in-tree");
+	assert_false(is_there(f, TREE "/m/original_module"));
+	archive(f, IN_TREE);
+	make_active(f, "m", "1", K1);
+	assert_int_equal(reg_recover(&f->sys, &f->err), 0);
+	assert_false(is_there(f, LIB "/" IN_TREE));
+	assert_content(f, ORIGINALS "/m.ko", "in-tree");
+}
+
 static void only_plain_paths_are_archived(void **state)
 {
 	struct fixture *f = *state;
@@ -152,6 +169,7 @@ int main(void)
 		TEST(file_that_came_again_is_not_overwritten),
 		TEST(archive_without_origin_goes_where_the_kernel_lists_it),
 		TEST(file_of_unknown_origin_stays_archived),
+		TEST(recover_puts_back_what_no_active_version_replaces),
 		TEST(only_plain_paths_are_archived),
 	};
 

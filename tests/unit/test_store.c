@@ -250,6 +250,17 @@ static void test_a_build_without_ka_and_log_is_kept(void **state)
 	assert_false(is_there(f, STORE "/" KEY_A "/make.log"));
 }
 
+static void test_a_build_may_leave_hidden_files(void **state)
+{
+	struct fixture *f = *state;
+
+	write_at(f->out_fd, "ka/.config", "x");
+	close(make_dir(f->out_fd, "ka/..odd"));
+	put(f, KEY_A);
+	assert_int_equal(get(f, KEY_A), 0);
+	assert_content(f, STORE "/" KEY_A "/ka/.config", "x");
+}
+
 static void test_modes_of_a_build_do_not_stay(void **state)
 {
 	struct fixture *f = *state;
@@ -802,6 +813,7 @@ int main(void)
 		TEST(test_a_key_is_64_hex_digits),
 		TEST(test_an_entry_that_is_there_wins),
 		TEST(test_a_build_without_ka_and_log_is_kept),
+		TEST(test_a_build_may_leave_hidden_files),
 		TEST(test_modes_of_a_build_do_not_stay),
 		TEST(test_a_missing_module_is_not_put),
 		TEST(test_a_linked_module_is_not_put),

@@ -9,7 +9,8 @@
 
 #include "core/base/yaml.h"
 
-static int parse(const char *text, struct arena *a, struct yaml_node **ret, struct kg_err *err)
+static int parse(const char *text, struct arena *a, struct yaml_node **ret,
+		 struct kg_err *err)
 {
 	return yaml_parse(text, strlen(text), a, ret, err);
 }
@@ -40,8 +41,8 @@ static void test_nested_lists_and_maps_are_read_with_lines(void **state)
 	const char *text = NULL;
 
 	(void)state;
-	assert_int_equal(parse("# note\na: 1\nb:\n  - {c: 'x: y'}\n  - z\n", &a, &root, &err),
-			 0);
+	assert_int_equal(
+		parse("# note\na: 1\nb:\n  - {c: 'x: y'}\n  - z\n", &a, &root, &err), 0);
 	assert_int_equal(root->kind, YAML_MAP);
 	assert_int_equal(root->n, 2);
 	assert_int_equal(yaml_get_text(root, "a", &text, &err), 0);
@@ -168,8 +169,9 @@ static void test_missing_or_wrong_values_are_refused(void **state)
 	uint64_t n = 7;
 
 	(void)state;
-	assert_int_equal(parse("l: [1]\nn: -3\nbig: 99999999999999999999\nok: 12\n", &a, &root,
-			       &err), 0);
+	assert_int_equal(parse("l: [1]\nn: -3\nbig: 99999999999999999999\nok: 12\n", &a,
+			       &root, &err),
+			 0);
 	assert_int_equal(yaml_get_text(root, "absent", &text, &err), -KGE_FORMAT);
 	assert_string_equal(err.text, "line 1: 'absent' is missing");
 	assert_int_equal(yaml_get_optional(root, "absent", &text, NULL), 0);
@@ -180,14 +182,16 @@ static void test_missing_or_wrong_values_are_refused(void **state)
 	assert_int_equal(n, 7);
 	assert_int_equal(yaml_get_u64(root, "ok", &n, NULL), 0);
 	assert_int_equal(n, 12);
-	assert_int_equal(yaml_expect_list(yaml_find(root, "ok"), "ok", NULL), -KGE_FORMAT);
+	assert_int_equal(yaml_expect_list(yaml_find(root, "ok"), "ok", NULL),
+			 -KGE_FORMAT);
 }
 
 static void test_what_is_written_reads_back(void **state)
 {
-	static const char *const hard[] = { "",	      "a: b",  "- x", "#c",  "1.10",	"yes",
-					    "'q\"",   "~",     "* x", "{",   "line\nline", "\t",
-					    "umläut", " lead", "0:1", "&x" };
+	static const char *const hard[] = { "",	      "a: b",  "- x",	     "#c",
+					    "1.10",   "yes",   "'q\"",	     "~",
+					    "* x",    "{",     "line\nline", "\t",
+					    "umläut", " lead", "0:1",	     "&x" };
 	_cleanup_arena_ struct arena a = { 0 };
 	struct kg_err err = { 0 };
 	struct yaml_writer w;

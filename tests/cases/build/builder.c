@@ -76,7 +76,8 @@ static void add_depend(struct options *o, char *text)
 	char *slash = strchr(text, '/');
 
 	*equals = *slash = '\0';
-	*d = (struct build_depend){ .name = text, .version = slash + 1,
+	*d = (struct build_depend){ .name = text,
+				    .version = slash + 1,
 				    .dir_fd = open_dir(equals + 1) };
 }
 
@@ -86,26 +87,65 @@ static void parse(struct options *o, int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "R:S:r:n:v:s:h:m:k:p:a:z:w:l:j:t:u:d:i")) >= 0) {
 		switch (c) {
-		case 'R': o->sys.root_fd = open_dir(optarg); break;
-		case 'S': o->view.stage_fd = open_dir(optarg); break;
-		case 'r': o->req.release = optarg; break;
-		case 'n': o->source.name = optarg; break;
-		case 'v': o->source.version = optarg; break;
-		case 's': o->source_dir = optarg; break;
-		case 'h': o->headers.source_dir = optarg; break;
-		case 'm': add_module(o, optarg); break;
-		case 'k': o->recipe.make = optarg; break;
-		case 'p': add_patch(o, optarg); break;
-		case 'a': o->recipe.pre_build = optarg; break;
-		case 'z': o->recipe.post_build = optarg; break;
-		case 'w': o->work = optarg; break;
-		case 'l': o->log = optarg; break;
-		case 'j': o->req.jobs = (unsigned int)atoi(optarg); break;
-		case 't': o->req.timeout_ms = atoi(optarg); break;
-		case 'u': o->sys.build_uid = o->sys.build_gid = (uid_t)atoi(optarg); break;
-		case 'd': add_depend(o, optarg); break;
-		case 'i': o->asks_identity = true; break;
-		default: exit(126);
+		case 'R':
+			o->sys.root_fd = open_dir(optarg);
+			break;
+		case 'S':
+			o->view.stage_fd = open_dir(optarg);
+			break;
+		case 'r':
+			o->req.release = optarg;
+			break;
+		case 'n':
+			o->source.name = optarg;
+			break;
+		case 'v':
+			o->source.version = optarg;
+			break;
+		case 's':
+			o->source_dir = optarg;
+			break;
+		case 'h':
+			o->headers.source_dir = optarg;
+			break;
+		case 'm':
+			add_module(o, optarg);
+			break;
+		case 'k':
+			o->recipe.make = optarg;
+			break;
+		case 'p':
+			add_patch(o, optarg);
+			break;
+		case 'a':
+			o->recipe.pre_build = optarg;
+			break;
+		case 'z':
+			o->recipe.post_build = optarg;
+			break;
+		case 'w':
+			o->work = optarg;
+			break;
+		case 'l':
+			o->log = optarg;
+			break;
+		case 'j':
+			o->req.jobs = (unsigned int)atoi(optarg);
+			break;
+		case 't':
+			o->req.timeout_ms = atoi(optarg);
+			break;
+		case 'u':
+			o->sys.build_uid = o->sys.build_gid = (uid_t)atoi(optarg);
+			break;
+		case 'd':
+			add_depend(o, optarg);
+			break;
+		case 'i':
+			o->asks_identity = true;
+			break;
+		default:
+			exit(126);
 		}
 	}
 }
@@ -149,10 +189,16 @@ static int identify(struct options *o, struct kg_err *err)
 
 int main(int argc, char **argv)
 {
-	struct options o = {
-		.sys = { .root_fd = -1, .root = "/", .arch = "x86_64", .running = "6.1.0-1",
-			 .dkms_tree = "var/lib/dkms", .source_tree = "usr/src",
-			 .install_tree = "lib/modules", .build_uid = 990, .build_gid = 990 },
+	static struct options o = {
+		.sys = { .root_fd = -1,
+			 .root = "/",
+			 .arch = "x86_64",
+			 .running = "6.1.0-1",
+			 .dkms_tree = "var/lib/dkms",
+			 .source_tree = "usr/src",
+			 .install_tree = "lib/modules",
+			 .build_uid = 990,
+			 .build_gid = 990 },
 		.source = { .name = "m", .version = "1" },
 		.view = SANDBOX_INIT,
 		.req = { .arch = "x86_64", .timeout_ms = 600000, .log_fd = -1 },

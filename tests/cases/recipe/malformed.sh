@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A dkms.conf that is broken, hostile or endless: a clear error, or the values it did set.
 # shellcheck disable=SC2016 # most of this is text for another bash
+# shellcheck source=tests/cases/recipe/common
 . "$(dirname "$0")/common"
 at=/usr/src/m-1/dkms.conf
 

@@ -62,7 +62,8 @@ static void print_recipe(const struct kg_recipe *rc)
 	print_list("depends", rc->build_depends);
 	print_list("rebuild", rc->build_depends_rebuild);
 	print_text("obsolete_by", rc->obsolete_by);
-	printf("autoinstall: %d\nno_weak_modules: %d\n", rc->autoinstall, rc->no_weak_modules);
+	printf("autoinstall: %d\nno_weak_modules: %d\n", rc->autoinstall,
+	       rc->no_weak_modules);
 	print_text("excluded", rc->is_excluded ? rc->excluded_why : NULL);
 	print_list("warning", rc->warnings);
 	printf("identity: %s\n", rc->identity);
@@ -142,10 +143,13 @@ int main(int argc, char **argv)
 				    .version = arg(argv, "version", "1"),
 				    .path = arg(argv, "source", "usr/src/m-1") };
 	const char **directives = calloc((size_t)argc, sizeof(*directives));
-	struct recipe_request req = { .sys = &sys, .source = &source, .view = &view,
+	struct recipe_request req = { .sys = &sys,
+				      .source = &source,
+				      .view = &view,
 				      .release = sys.running,
 				      .arch = arg(argv, "arch", "x86_64"),
-				      .kernel_source_dir = arg(argv, "ksrc", "/lib/modules/none/build"),
+				      .kernel_source_dir = arg(argv, "ksrc",
+							       "/lib/modules/none/build"),
 				      .directives = directives };
 	char *config = read_config(arg(argv, "config", "/dev/null"));
 	size_t n = 0;
@@ -153,13 +157,14 @@ int main(int argc, char **argv)
 
 	sys.root_fd = open(sys.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	view.root_fd = sys.root_fd;
-	view.stage_fd = stage != NULL ? open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	view.stage_fd =
+		stage != NULL ? open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	view.uid = sys.build_uid;
 	view.gid = sys.build_gid;
 	req.config = config ?: "";
-	req.way = strcmp(way, "plain") == 0 ? RECIPE_PLAIN_ONLY :
-		  strcmp(way, "bash") == 0  ? RECIPE_BASH_ONLY :
-					      RECIPE_ANY;
+	req.way = strcmp(way, "plain") == 0  ? RECIPE_PLAIN_ONLY
+		  : strcmp(way, "bash") == 0 ? RECIPE_BASH_ONLY
+					     : RECIPE_ANY;
 	for (int i = 1; i < argc; i++)
 		if (strncmp(argv[i], "directive=", 10) == 0)
 			directives[n++] = argv[i] + 10;

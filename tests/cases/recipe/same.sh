@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the C reader accepts it reads as bash does; what it is not sure of it leaves to bash.
 # shellcheck disable=SC2016 # most of this is text for another bash
+# shellcheck source=tests/cases/recipe/common
 . "$(dirname "$0")/common"
 
 # both CLAIM: conf's last text is plain, and both ways agree on every field and the identity
@@ -116,6 +117,7 @@ only 'MAKE="make V=\"1\""' 'make V=1'
 only $'MAKE=x\001' $'x\001'
 
 # Random files of the same pieces, good and bad: never two answers.
+# shellcheck disable=SC1003 # pieces of quoting, not quoting
 pieces=('a' 'b/c' '"x y"' "'p  q'" '$arch' '${kernelver}' '"$X"' '"${module}z"' '\ ' '\\' '"\\"' "'\\\\'"
 	'"\$"' '$' '"$"' '"a\b"' '=' '~' ':' '#' '"#"' '%' '^' '!' '@' '+' ',' '"*"' "'?'" '"\
 "' '$Y' '|' '(' '*' '{' '"`"' '\$' "'\$'" '"'"'"'"' 'é' ';' ' ' '"é"' '\"' "\\'" '"(a|b)$"' '\

@@ -42,9 +42,9 @@ static void add_bind(struct options *o, char *text, bool is_writable)
 	char *equals = strchr(text, '=');
 
 	*equals = '\0';
-	o->binds[o->box.n_binds++] = (struct sandbox_bind){
-		.at = text, .fd = open_path(equals + 1), .is_writable = is_writable
-	};
+	o->binds[o->box.n_binds++] = (struct sandbox_bind){ .at = text,
+							    .fd = open_path(equals + 1),
+							    .is_writable = is_writable };
 }
 
 static void add_link(struct options *o, char *text)
@@ -66,30 +66,77 @@ static int call_uname(void *data)
 	return 7;
 }
 
+static int call_list(void *data)
+{
+	(void)data;
+	for (int fd = 0; fd < 100; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			dprintf(1, "%d\n", fd);
+	return 0;
+}
+
 static void parse(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "+R:S:d:m:b:w:l:r:u:C:t:c:f:n:xoB")) >= 0) {
+	while ((c = getopt(argc, argv, "+R:S:d:m:b:w:l:r:u:C:t:c:f:n:xLoB")) >= 0) {
 		switch (c) {
-		case 'R': o->box.root_fd = open_path(optarg); break;
-		case 'S': o->box.stage_fd = open_path(optarg); break;
-		case 'd': o->removed[o->n_removed++] = optarg; break;
-		case 'm': o->masks[o->n_masks++] = optarg; break;
-		case 'b': add_bind(o, optarg, false); break;
-		case 'w': add_bind(o, optarg, true); break;
-		case 'l': add_link(o, optarg); break;
-		case 'r': o->box.release = optarg; break;
-		case 'u': o->box.uid = o->box.gid = (uid_t)atoi(optarg); break;
-		case 'C': o->box.cwd = optarg; break;
-		case 't': o->timeout_ms = atoi(optarg); break;
-		case 'c': o->box.cpu_limit_s = (unsigned int)atoi(optarg); break;
-		case 'f': o->box.file_limit_bytes = (size_t)atol(optarg); break;
-		case 'n': o->repeat = atoi(optarg); break;
-		case 'x': o->box.call = call_uname; break;
-		case 'o': o->captures = true; break;
-		case 'B': o->blocks_signals = true; break;
-		default: exit(126);
+		case 'R':
+			o->box.root_fd = open_path(optarg);
+			break;
+		case 'S':
+			o->box.stage_fd = open_path(optarg);
+			break;
+		case 'd':
+			o->removed[o->n_removed++] = optarg;
+			break;
+		case 'm':
+			o->masks[o->n_masks++] = optarg;
+			break;
+		case 'b':
+			add_bind(o, optarg, false);
+			break;
+		case 'w':
+			add_bind(o, optarg, true);
+			break;
+		case 'l':
+			add_link(o, optarg);
+			break;
+		case 'r':
+			o->box.release = optarg;
+			break;
+		case 'u':
+			o->box.uid = o->box.gid = (uid_t)atoi(optarg);
+			break;
+		case 'C':
+			o->box.cwd = optarg;
+			break;
+		case 't':
+			o->timeout_ms = atoi(optarg);
+			break;
+		case 'c':
+			o->box.cpu_limit_s = (unsigned int)atoi(optarg);
+			break;
+		case 'f':
+			o->box.file_limit_bytes = (size_t)atol(optarg);
+			break;
+		case 'n':
+			o->repeat = atoi(optarg);
+			break;
+		case 'x':
+			o->box.call = call_uname;
+			break;
+		case 'L':
+			o->box.call = call_list;
+			break;
+		case 'o':
+			o->captures = true;
+			break;
+		case 'B':
+			o->blocks_signals = true;
+			break;
+		default:
+			exit(126);
 		}
 	}
 	if (o->box.call == NULL)
@@ -111,7 +158,9 @@ static int run(struct options *o, int *ret_status, struct kg_err *err)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .box = SANDBOX_INIT, .timeout_ms = 60000, .repeat = 1 };
+	static struct options o = { .box = SANDBOX_INIT,
+				    .timeout_ms = 60000,
+				    .repeat = 1 };
 	struct kg_err err = { 0 };
 	struct timespec from;
 	struct timespec to;
@@ -143,7 +192,8 @@ int main(int argc, char **argv)
 	if (o.repeat > 1)
 		fprintf(stderr, "%.2f ms each\n",
 			((double)(to.tv_sec - from.tv_sec) * 1e3 +
-			 (double)(to.tv_nsec - from.tv_nsec) / 1e6) / o.repeat);
+			 (double)(to.tv_nsec - from.tv_nsec) / 1e6) /
+				o.repeat);
 	if (r < 0) {
 		fprintf(stderr, "box: %d: %s\n", r, kg_err_text(&err, r));
 		return 125;

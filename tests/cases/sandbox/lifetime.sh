@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Nothing outlives the command, its time limit, or whoever asked for it.
 # shellcheck disable=SC2016 # expanded inside the sandbox
+# shellcheck source=tests/cases/sandbox/common
 . "$(dirname "$0")/common"
 count() { pgrep -c -f "$1" || true; }
 mark="9$$"

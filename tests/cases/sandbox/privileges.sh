@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What a program in the sandbox is, has and can reach.
 # shellcheck disable=SC2016 # expanded inside the sandbox
+# shellcheck source=tests/cases/sandbox/common
 . "$(dirname "$0")/common"
 in_box() { "$box" "$@" 2>&1; }
 
@@ -14,8 +15,9 @@ check "all ids are the build user's" "990 990 990 990 990 990 990 990" \
 check "no groups" "uid=990 gid=990 groups=990" "$(in_box -- /usr/bin/id)"
 check "signals are neither blocked nor ignored" "0000000000000000 0000000000000000" \
 	"$(in_box -B -- /bin/cat /proc/self/status | awk '/^Sig(Blk|Ign)/ {printf "%s%s", s, $2; s=" "}')"
-check "three descriptors" "0 1 2" \
-	"$(exec 7</etc/shadow; in_box -- /bin/sh -c 'ls /proc/$$/fd | xargs; :' 7<&7)"
+check "no descriptor of the caller's" "0 1 2" \
+	"$(exec 7</etc/shadow; in_box -- /bin/ls /proc/self/fd 7<&7 | head -n 3 | xargs)"
+check "... in a function either" "0 1 2" "$(exec 7</etc/shadow; "$box" -L 7<&7 | xargs)"
 check "umask 022, no core files" "0022 0" "$(in_box -- /bin/sh -c 'umask; ulimit -c' | xargs)"
 check "file size limit" "153" "$(in_box -f 4096 -- /bin/dd if=/dev/zero of=/tmp/x bs=8k count=1 >/dev/null; echo $?)"
 check "cpu limit ends a loop" "137" "$(in_box -c 1 -- /bin/sh -c 'while :; do :; done' >/dev/null; echo $?)"

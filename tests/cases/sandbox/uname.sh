@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Everybody who asks for the release is told the one that is built for.
 # shellcheck disable=SC2016 # expanded inside the sandbox
+# shellcheck source=tests/cases/sandbox/common
 . "$(dirname "$0")/common"
 R=6.1.0-99-test
 in_box() { "$box" -r $R "$@" 2>&1; }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The union of root and stage, masks and binds.
 # shellcheck disable=SC2016 # expanded inside the sandbox
+# shellcheck source=tests/cases/sandbox/common
 . "$(dirname "$0")/common"
 
 # A small root that can run the machine's own shell: its folders bound, the rest made here.
@@ -44,7 +45,7 @@ check "mounts below /usr stay visible" "local deep" \
 check "nothing can be written to the union" "1 1" "$(in_box -- /bin/sh -c '
 	(: >/usr/src/x) 2>/dev/null; echo $?; (: >/usr/src/linux-50/x) 2>/dev/null; echo $?' | sed 's/2/1/' | xargs)"
 check "nobody opens up documentation" "mine" "$(in_box -- /bin/ls /usr/share/doc)"
-check "the machine sees nothing of it" "linux-49 old" "$(ls -x "$root/usr/src" | xargs)"
+check "the machine sees nothing of it" "linux-49 old" "$(cd "$root/usr/src" && echo *)"
 check "mounts are no more than before" "" "$(grep kmodgate /proc/self/mountinfo)"
 
 check "a removed file is absent" "49" "$(in_box -d /usr/src/linux-49/extra -- /bin/sh -c 'cd /usr/src/linux-49; cat *')"
@@ -69,6 +70,16 @@ rm -r "$stage/usr/src/linux-49"
 echo file >"$stage/usr/src/linux-49"
 check "a staged file replaces a folder" "file" "$(in_box -- /bin/cat /usr/src/linux-49)"
 rm "$stage/usr/src/linux-49"
+
+# A root from before the merge of /usr: /lib is a folder of its own.
+split=$work/split
+mkdir -p "$split"/{proc,dev,tmp,usr/src,usr/lib,lib/modules/49}
+for dir in bin lib64 usr/bin usr/lib/x86_64-linux-gnu lib/x86_64-linux-gnu lib32; do
+	[ ! -d /$dir ] || { mkdir -p "$split/$dir" && mount --bind "/$dir" "$split/$dir"; }
+done
+check "a /lib of its own: both sides' modules" "49 50 x86_64-linux-gnu" \
+	"$("$box" -R "$split" -S "$stage" -- /bin/sh -c 'cd /lib/modules && echo *; cd .. && ls -d x86_64*' 2>&1 | xargs)"
+check "... and in /usr/lib" "50" "$("$box" -R "$split" -S "$stage" -- /bin/ls /usr/lib/modules 2>&1)"
 
 mkdir "$work/noexec"
 mount -t tmpfs -o noexec noexec "$work/noexec"

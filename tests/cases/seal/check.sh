@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Real modules against real headers: what fits passes, everything else is refused with a reason.
+# shellcheck source=SCRIPTDIR/common
 . "$(dirname "$0")/common"
 unshare -mn true 2>/dev/null || { echo "no namespaces here"; exit 77; }
 [ "$(dpkg --print-architecture)" = amd64 ] || { echo "for amd64 only"; exit 77; }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Compressed modules against the programs that DKMS and "make modules_install" run.
+# shellcheck source=SCRIPTDIR/common
 . "$(dirname "$0")/common"
 cd "$work" || exit 1
 cp "$build/libcore.a" large

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Our signature is, byte for byte, that of the kernel's own scripts/sign-file.
+# shellcheck source=SCRIPTDIR/common
 . "$(dirname "$0")/common"
 package 'linux-kbuild-6.1' "$work/root" || { echo "cannot get linux-kbuild"; exit 77; }
 theirs=$(find "$work/root" -name sign-file -type f | head -n 1)

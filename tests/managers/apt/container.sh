@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Roots that are not a plain disk.
+# shellcheck source=../../lib/bed/inside.sh disable=SC2317
+
+upgrade_is_gated() {
+    bed_pockets base old new
+    run "$@" apt-get install -y linux-image-amd64 linux-headers-amd64
+    expect_rc 0
+    expect_order "^kmodgate: .*$(re "$BED_NEW_REL").*v4l2loopback/0.12.7" '^Unpacking '
+    expect_served "$BED_NEW_REL" v4l2loopback/0.12.7
+    expect_settled
+}
+
+# bed: layer=kg nest=1 upper=tmpfs
+case_an_overlay_on_an_overlay() {
+    upgrade_is_gated
+}
+
+case_a_stop_on_an_overlay_on_an_overlay() {
+    bed_pockets base old backports
+    bed_before
+    run apt-get install -y -t bookworm-backports linux-image-amd64 linux-headers-amd64
+    expect_rc 100
+    expect_stopped "$BED_BPO_REL" v4l2loopback/0.12.7 MAKE strlcpy
+    expect_unchanged hold
+}
+
+# bed: layer=kg uname=old
+case_usr_local_is_a_mount_of_its_own_and_builds_see_what_is_in_it() {
+    cp -a /usr/local /tmp/local
+    mount -t tmpfs local /usr/local
+    cp -a /tmp/local/. /usr/local/
+    printf '#!/bin/sh\necho "bed: from the mount"\n' >/usr/local/bin/bed-tool
+    chmod 755 /usr/local/bin/bed-tool
+    bed_tree /usr/src/tool-1 tool 1 'MAKE[0]="bed-tool && make -C $kernel_source_dir M=$dkms_tree/tool/1/build"'
+    dkms add tool/1
+    dkms install tool/1 -k "$BED_OLD_REL"
+    mount -t tmpfs more /usr/local/share # a mount on a mount
+    upgrade_is_gated
+    expect_dkms "$BED_NEW_REL" tool/1
+    expect_grep 'bed: from the mount' "$(find /var/log/kmodgate -name "tool-*$BED_NEW_REL*.log")"
+}
+
+case_without_the_right_to_mount_a_user_namespace_will_do() {
+    upgrade_is_gated setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin --
+}
+
+case_without_any_namespace_there_is_a_clear_word_and_a_way_out() {
+    # In a chroot nobody gets a user namespace.
+    mkdir /mnt/r
+    mount --rbind / /mnt/r
+    local install=(chroot /mnt/r setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin -- apt-get install -y linux-image-amd64 linux-headers-amd64)
+    bed_pockets base old new
+    run "${install[@]}"
+    if [ "$RC" = 0 ]; then expect_grep '^kmodgate: (warning|error): '; else expect_way_out "${install[@]}"; fi
+    expect_path "/boot/initrd.img-$BED_NEW_REL"
+}
+
+case_a_cache_that_cannot_be_written_has_a_way_out() {
+    local install=(apt-get install -y linux-image-amd64 linux-headers-amd64)
+    rm -rf /var/cache/kmodgate
+    mkdir -p /var/cache/kmodgate
+    mount -t tmpfs -o ro none /var/cache/kmodgate
+    bed_pockets base old new
+    run "${install[@]}"
+    if [ "$RC" != 0 ]; then expect_way_out "${install[@]}"; fi
+    expect_path "/boot/initrd.img-$BED_NEW_REL"
+}
