@@ -95,8 +95,8 @@ static bool image_is_done(const char *path, void *data)
 {
 	const struct image_filter *f = data;
 
-	(void)path;
-	return f->n_found >= 2;
+	/* /boot comes first in a package; what has no config there has none at all. */
+	return f->n_found >= 2 || strstr(path, "lib/modules/") != NULL;
 }
 
 static int add_stage_item(struct run *run, const struct kg_plan_archive *archive,
@@ -366,6 +366,21 @@ static bool has_work(struct run *run, const struct kg_plan *plan)
 	return false;
 }
 
+/* A policy with a mistake in it may have said "always": nobody guesses what it meant. */
+static int stop_on_policy(struct run *run, const struct kg_plan *plan, const struct kg_err *err)
+{
+	int r = 0;
+
+	if (has_work(run, plan) && !run_is_skipped(run->sys, plan)) {
+		kg_error("stopped: the policy cannot be read: %s\n"
+			 "Nothing was changed. Mend the file, or set KMODGATE=off for this once.",
+			 err->text);
+		r = -KGE_STOPPED;
+	}
+	run_fini(run);
+	return r;
+}
+
 static int gate_locked(const struct kg_system *sys, struct kg_plan *plan, struct kg_err *err)
 {
 	struct run run;
@@ -373,6 +388,8 @@ static int gate_locked(const struct kg_system *sys, struct kg_plan *plan, struct
 
 	run_clean_up(sys, 0);
 	r = run_init(&run, sys, err);
+	if (r == -KGE_FORMAT)
+		return stop_on_policy(&run, plan, err);
 	if (r == 0 && has_work(&run, plan) && !run_is_skipped(sys, plan))
 		r = gate_plan(&run, plan, err);
 	run_fini(&run);

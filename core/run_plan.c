@@ -148,17 +148,30 @@ static int identify_source(struct run *run, const struct kg_plan_source *ps,
 	return 0;
 }
 
+/* By path, not by reading it: in the view of what will be it is gone already. */
+static void drop_source(struct sources *all, const char *conf_path)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		const size_t n = strlen(all->v[i].path);
+
+		if (strncmp(all->v[i].path, conf_path, n) == 0 &&
+		    strcmp(conf_path + n, "/dkms.conf") == 0)
+			all->v[i].change = KG_CHANGE_LEAVES;
+	}
+}
+
 static int apply_plan_source(struct run *run, struct sources *all,
 			     const struct kg_plan_source *ps, struct kg_err *err)
 {
 	struct kg_source source;
 	struct kg_source *known;
-	int r = identify_source(run, ps, &source, err);
+	int r;
 
-	if (r < 0 && ps->change == KG_CHANGE_LEAVES) {
-		*err = (struct kg_err){ 0 }; /* what cannot be read has no jobs anyway */
+	if (ps->change == KG_CHANGE_LEAVES) {
+		drop_source(all, ps->path);
 		return 0;
 	}
+	r = identify_source(run, ps, &source, err);
 	if (r < 0)
 		return r;
 	known = find_source(all, source.name, source.version);

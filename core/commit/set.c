@@ -294,15 +294,15 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 /* The folders of @path go with it when they are empty then, and the release's own. */
 static int add_prunes(struct swap *s, const char *path)
 {
-	_cleanup_free_ char *copy = strdup(path);
-	int r = copy == NULL ? -ENOMEM : 0;
-	char *slash;
+	int r = swap_add_prune(s, ".");
 
-	while (r == 0 && (slash = strrchr(copy, '/')) != NULL) {
-		*slash = '\0';
-		r = swap_add_prune(s, copy);
+	for (const char *p = path; r == 0 && (p = strchr(p, '/')) != NULL; p++) {
+		_cleanup_str_ struct str folder = { 0 };
+
+		str_addn(&folder, path, (size_t)(p - path));
+		r = str_ok(&folder) ? swap_add_prune(s, str_get(&folder)) : -ENOMEM;
 	}
-	return r < 0 ? r : swap_add_prune(s, ".");
+	return r;
 }
 
 static int drop_files(struct swap *s, const char *const *files, struct kg_err *err)

@@ -144,13 +144,13 @@ static int add_folder(struct swap *s, const char *path)
 /* The folders above @path that are not there, from the top down. */
 static int add_folders_of(struct swap *s, const char *path)
 {
-	_cleanup_free_ char *copy = strdup(path);
-	int r = copy == NULL ? -ENOMEM : add_folder(s, ".");
+	int r = add_folder(s, ".");
 
-	for (char *p = copy; r == 0 && (p = strchr(p, '/')) != NULL; p++) {
-		*p = '\0';
-		r = add_folder(s, copy);
-		*p = '/';
+	for (const char *p = path; r == 0 && (p = strchr(p, '/')) != NULL; p++) {
+		_cleanup_str_ struct str folder = { 0 };
+
+		str_addn(&folder, path, (size_t)(p - path));
+		r = str_ok(&folder) ? add_folder(s, str_get(&folder)) : -ENOMEM;
 	}
 	return r;
 }

@@ -4,6 +4,13 @@
 #include <ctype.h>
 #include <string.h>
 
+static bool needs_shell(const char *p, char quote)
+{
+	if (quote == '\0' && strchr("&|<>()", *p) != NULL)
+		return true;
+	return quote != '\'' && (*p == '`' || (*p == '$' && p[1] == '('));
+}
+
 int confline_read_word(const char **at, struct str *out)
 {
 	const char *p = *at;
@@ -16,9 +23,7 @@ int confline_read_word(const char **at, struct str *out)
 			quote = '\0';
 		} else if (quote == '\0' && (*p == '"' || *p == '\'')) {
 			quote = *p;
-		} else if (quote != '\'' && (*p == '`' || (*p == '$' && p[1] == '('))) {
-			return -EAGAIN;
-		} else if (quote == '\0' && strchr("&|<>()", *p) != NULL) {
+		} else if (needs_shell(p, quote)) {
 			return -EAGAIN;
 		} else {
 			if (quote != '\'' && *p == '\\' && p[1] != '\0' &&

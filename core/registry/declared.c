@@ -73,16 +73,16 @@ static int pass_value(const char *p)
 	char quote = '\0';
 
 	for (; *p != '\0'; p++) {
-		if (*p == '\\' && quote != '\'' && p[1] != '\0')
-			p++;
-		else if (*p == quote)
+		if (*p == '\\' && quote != '\'') {
+			if (*++p == '\0')
+				return -EAGAIN;
+		} else if (*p == quote) {
 			quote = '\0';
-		else if (quote == '\0' && (*p == '"' || *p == '\''))
+		} else if (quote == '\0' && (*p == '"' || *p == '\'')) {
 			quote = *p;
-		else if (quote == '\0' && (strchr("&|<>();`", *p) != NULL))
+		} else if (quote == '\0' && strchr("&|<>();`", *p) != NULL) {
 			return -EAGAIN;
-		else if (*p == '\\')
-			return -EAGAIN;
+		}
 	}
 	return quote == '\0' ? 0 : -EAGAIN;
 }

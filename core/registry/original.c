@@ -252,17 +252,21 @@ static int put_back(struct restore *ctx, int from_fd, const char *base, const ch
 
 static int restore_file(struct restore *ctx, int dir_fd, const char *base)
 {
-	_cleanup_free_ char *file = origin_path(ctx, dir_fd, base);
+	char *file = origin_path(ctx, dir_fd, base);
+	int r = 0;
 
 	if (file == NULL)
 		file = in_tree_path(ctx, base);
-	if (file != NULL)
-		return put_back(ctx, dir_fd, base, file);
-	kg_warning(
-		"%s: nothing says where the archived %s came from; it stays in the archive",
-		ctx->release, base);
-	ctx->n_kept++;
-	return 0;
+	if (file != NULL) {
+		r = put_back(ctx, dir_fd, base, file);
+	} else {
+		kg_log(ctx->level,
+		       "%s: nothing says where the archived %s came from; it stays archived",
+		       ctx->release, base);
+		ctx->n_kept++;
+	}
+	free(file);
+	return r;
 }
 
 static int restore_dir(struct restore *ctx, int dir_fd, unsigned int depth);

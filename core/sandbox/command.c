@@ -144,27 +144,27 @@ static int meet_init(int socket_fd, int listener_fd)
 	return recv(socket_fd, &byte, 1, 0) == 1 ? 0 : -ESRCH;
 }
 
-static void prepare(const struct box *box, int socket_fd, struct kg_err *err)
+static int say(int r, const char *what, struct kg_err *err)
 {
-	const struct sandbox *how = box->how;
-	int listener_fd;
-	int r = set_streams(how);
+	errno = -r;
+	return r < 0 ? box_fail(err, "%s", what) : r;
+}
+
+static int prepare(const struct box *box, int socket_fd, struct kg_err *err)
+{
+	const char *cwd = box->how->cwd != NULL ? box->how->cwd : "/";
+	int listener_fd = -1;
+	int r = say(set_streams(box->how), "standard descriptors", err);
 
 	if (r == 0)
-		r = set_limits(how);
+		r = say(set_limits(box->how), "resource limits", err);
 	if (r == 0)
-		r = drop_privileges(box);
-	if (r == 0 && chdir(how->cwd != NULL ? how->cwd : "/") < 0) {
-		box_fail(err, "cannot enter %s", how->cwd);
-		return;
-	}
+		r = say(drop_privileges(box), "cannot become the build user", err);
+	if (r == 0 && chdir(cwd) < 0)
+		r = box_fail(err, "cannot enter %s", cwd);
 	if (r == 0)
-		r = install_filter(box, &listener_fd);
-	if (r == 0)
-		r = meet_init(socket_fd, listener_fd);
-	errno = -r;
-	if (r < 0)
-		box_fail(err, "cannot drop privileges");
+		r = say(install_filter(box, &listener_fd), "no system call filter", err);
+	return r == 0 ? say(meet_init(socket_fd, listener_fd), "no supervisor", err) : r;
 }
 
 /* execve() writes through neither. */
@@ -193,8 +193,7 @@ void command_run(struct box *box, int init_fd)
 
 	setsid();
 	box_reset_signals();
-	prepare(box, init_fd, &err);
-	if (err.code < 0)
+	if (prepare(box, init_fd, &err) < 0)
 		box_give_up(box, &err);
 	if (how->argv == NULL)
 		run_call(box);

@@ -207,11 +207,8 @@ static int view_mount_proc(const struct box *box, int base_fd, int view_fd,
 
 	if (point_fd < 0)
 		return point_fd;
-	/*
-	 * a container's masked /proc forbids a fresh one in a user namespace; its own
-	 * stays
-	 */
-	if (r == -EPERM && box->ids != BOX_IDS_REAL)
+	/* a container whose own /proc is masked is given no fresh one: that stays */
+	if (r == -EPERM)
 		return 0;
 	if (r >= 0)
 		r = mount_attach(mount_fd, point_fd, "");

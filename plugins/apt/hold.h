@@ -45,4 +45,4 @@ void hold_drop(struct hold_list *list, const char *release);
 int hold_reason(char ret_hex[65], struct kg_err *err) _must_check_;
 
 #define HOLD_DIR "/etc/apt/preferences.d"
-#define HOLD_FILE "kmodgate-hold.pref"
+#define HOLD_FILE "00kmodgate-hold.pref"

@@ -15,7 +15,7 @@
 #include "plugins/apt/owner.h"
 
 #define TXN_DIR "/var/lib/kmodgate/txn"
-#define HOLD_FILE "/etc/apt/preferences.d/kmodgate-hold.pref"
+#define HOLD_FILE "/etc/apt/preferences.d/00kmodgate-hold.pref"
 #define HOLD_PROGRAM KG_LIBEXECDIR "/apt-hold"
 #define CORE_PROGRAM KG_SBINDIR "/kmodgate"
 

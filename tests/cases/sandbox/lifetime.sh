@@ -26,8 +26,8 @@ out=$("$box" -o -- /usr/bin/yes 2>&1 | tail -n 1)
 check "too much output" "box: -1041: more than 1048576 bytes of output" "${out##*$'y\n'}"
 check "... ends the program" 0 "$(count '^/usr/bin/yes$')"
 
-"$box" -t 3000 -- /bin/bash -c 'bomb() { bomb | bomb & }; bomb; sleep 60' >/dev/null 2>&1
-check "a fork bomb ends with the time limit" 0 "$(ps -o pid= -u 990 | wc -l)"
+"$box" -u 61990 -t 2000 -- /bin/bash -c 'bomb() { bomb | bomb & }; bomb; sleep 60' >/dev/null 2>&1
+check "a fork bomb ends with the time limit" 0 "$(ps -o pid= -u 61990 | wc -l)"
 check "orphans are reaped" "0" "$("$box" -- /bin/bash -c '
 	for i in 1 2 3 4 5; do (true &); done; sleep 0.3
 	grep -l "^State:.Z" /proc/[0-9]*/status 2>/dev/null | wc -l')"

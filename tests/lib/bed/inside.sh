@@ -90,7 +90,7 @@ expect_not_installed() {
 expect_clean_dpkg() { expect_eq "$(dpkg --audit 2>&1)" '' 'dpkg --audit'; }
 expect_in_initramfs() { # RELEASE MODULE
     lsinitramfs "/boot/initrd.img-$1" >"$OUT" 2>&1 || fail "lsinitramfs /boot/initrd.img-$1"
-    grep -qE "/$1/.*/$2\.ko(\.(xz|zst|gz))?$" "$OUT" || { grep updates "$OUT" || true; : >"$OUT"; fail "$2 is not in the initramfs of $1"; }
+    grep -qE "/${1//+/\\+}/.*/$2\.ko(\.(xz|zst|gz))?$" "$OUT" || { grep updates "$OUT" || true; : >"$OUT"; fail "$2 is not in the initramfs of $1"; }
 }
 expect_not_in_initramfs() {
     lsinitramfs "/boot/initrd.img-$1" >"$OUT" 2>&1 || fail "lsinitramfs /boot/initrd.img-$1"

@@ -134,7 +134,7 @@ expect_way_out() { # CMD...
     fi
     expect_rc 0
 }
-BED_HOLD=/etc/apt/preferences.d/kmodgate-hold.pref
+BED_HOLD=/etc/apt/preferences.d/00kmodgate-hold.pref
 
 # bed_policy TEXT: the administrator's own.
 bed_policy() { printf '%s\n' "$1" >/etc/kmodgate/kmodgate.d/test.yaml; }
@@ -151,38 +151,47 @@ bed_unsigned_sum() { # FILE
 
 # Processes whose command line fits (a regex), but for this shell.
 bed_pids() {
-    local p line
+    local p words
     for p in /proc/[0-9]*; do
-        line=$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) || continue
-        if [ "${p#/proc/}" != $$ ] && [ "${p#/proc/}" != "$BASHPID" ] && [[ $line =~ $1 ]]; then echo "${p#/proc/}"; fi
+        words=()
+        { mapfile -d '' -t words <"$p/cmdline"; } 2>/dev/null || continue
+        if [ "${p#/proc/}" != $$ ] && [ "${p#/proc/}" != "$BASHPID" ] && [[ ${words[*]} =~ $1 ]]; then echo "${p#/proc/}"; fi
     done
 }
 # bed_kill RE: the hard way.
-bed_kill() { bed_pids "$1" | xargs -r kill -KILL; }
+bed_kill() {
+    local p
+    for p in $(bed_pids "$1"); do kill -KILL "$p" 2>/dev/null || true; done
+}
 
 # run_keys CONDITION KEYS CMD: CMD on a terminal; KEYS are typed when the shell command CONDITION holds.
 run_keys() {
+    local typist
     printf '+ (pty) %s\n' "$3"
     RC=0
-    script -qefc "$3" /dev/null < <(
+    rm -f /run/bed/keys
+    mkfifo /run/bed/keys
+    {
         set +e
-        for ((i = 0; i < 300; i++)); do
-            if eval "$1"; then break; fi
-            sleep 0.1
-        done
+        exec >/run/bed/keys
+        bed_until "$1" 600
         # shellcheck disable=SC2059 # escapes wanted
         printf "$2"
-        sleep 300
-    ) >"$OUT.cr" 2>&1 || RC=$?
+        sleep 600
+    } &
+    typist=$!
+    script -qefc "exec $3" /dev/null </run/bed/keys >"$OUT.cr" 2>&1 || RC=$?
+    kill $typist 2>/dev/null || true
     tr -d '\r' <"$OUT.cr" >"$OUT"
     bed_ran
 }
-# Waits until the shell command $1 holds.
-bed_wait() {
+# Waits until the shell command $1 holds, for 60 s or $2 tenths of a second.
+bed_until() {
     local i
-    for ((i = 0; i < ${2:-300}; i++)); do
+    for ((i = 0; i < ${2:-600}; i++)); do
         if eval "$1"; then return 0; fi
         sleep 0.1
     done
-    fail "waited in vain for: $1"
+    return 1
 }
+bed_wait() { bed_until "$@" || fail "waited in vain for: $1"; }

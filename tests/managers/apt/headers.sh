@@ -5,9 +5,13 @@
 
 # bed: layer=kg uname=old
 case_headers_in_the_archive_cache_serve_an_image_that_comes_alone() {
-    bed_pockets base old new
+    # A mirror that is gone after the download: only the cache can answer.
+    cp -rL /srv/bed/new /tmp/mirror
+    bed_pockets base old
+    echo 'deb [trusted=yes] copy:/tmp/mirror ./' >>/etc/apt/sources.list.d/bed.list
+    apt-get -qq update
     apt-get install -y --download-only "linux-headers-$BED_NEW_REL"
-    bed_pockets base old # nothing to fetch any more
+    rm -r /tmp/mirror
     run apt-get install -y "/srv/bed/new/linux-image-${BED_NEW_REL}_${BED_NEW_VER}_$BED_ARCH.deb"
     expect_rc 0
     expect_order "^kmodgate: .*$(re "$BED_NEW_REL").*v4l2loopback/0.12.7" '^Unpacking '
@@ -16,6 +20,16 @@ case_headers_in_the_archive_cache_serve_an_image_that_comes_alone() {
     expect_served "$BED_NEW_REL" v4l2loopback/0.12.7
     expect_builds 1 v4l2loopback "$BED_NEW_REL"
     expect_settled
+}
+
+case_headers_in_the_archive_cache_are_found_though_apt_has_forgotten_them() {
+    bed_pockets base old new
+    apt-get install -y --download-only "linux-headers-$BED_NEW_REL"
+    bed_pockets base old # the lists no longer know this version
+    run apt-get install -y "/srv/bed/new/linux-image-${BED_NEW_REL}_${BED_NEW_VER}_$BED_ARCH.deb"
+    expect_rc 0
+    expect_order "^kmodgate: .*$(re "$BED_NEW_REL").*v4l2loopback/0.12.7" '^Unpacking '
+    expect_served "$BED_NEW_REL" v4l2loopback/0.12.7
 }
 
 case_headers_are_fetched_from_inside_the_hook_and_kept_for_later_modules() {
