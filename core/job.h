@@ -17,15 +17,15 @@
 /* Where things are. Relative paths are below root_fd. */
 struct kg_system {
 	int root_fd;
-	const char *root;        /* "/" unless --root */
-	const char *running;     /* uname -r */
-	const char *arch;        /* uname -m */
-	const char *dkms_tree;   /* "var/lib/dkms", no leading '/' */
-	const char *source_tree; /* "usr/src" */
+	const char *root;	  /* "/" unless --root */
+	const char *running;	  /* uname -r */
+	const char *arch;	  /* uname -m */
+	const char *dkms_tree;	  /* "var/lib/dkms", no leading '/' */
+	const char *source_tree;  /* "usr/src" */
 	const char *install_tree; /* "lib/modules" */
-	const char *state_dir;   /* "var/lib/kmodgate" */
-	const char *cache_dir;   /* "var/cache/kmodgate" */
-	const char *log_dir;     /* "var/log/kmodgate" */
+	const char *state_dir;	  /* "var/lib/kmodgate" */
+	const char *cache_dir;	  /* "var/cache/kmodgate" */
+	const char *log_dir;	  /* "var/log/kmodgate" */
 	uid_t build_uid;
 	gid_t build_gid;
 };
@@ -34,16 +34,18 @@ struct kg_system {
 struct kg_source {
 	const char *name;
 	const char *version;
-	const char *path; /* of the folder with dkms.conf, relative to the root: "usr/src/M-V" */
+	const char *
+		path; /* of the folder with dkms.conf, relative to the root: "usr/src/M-V" */
 	enum kg_change change; /* in the plan at hand; STAYS without one */
 };
 
 /* One module of a recipe, defaults filled in. */
 struct kg_recipe_module {
-	const char *built_name;     /* BUILT_MODULE_NAME, no suffix */
+	const char *built_name;	    /* BUILT_MODULE_NAME, no suffix */
 	const char *built_location; /* relative to the build folder, "" or "dir/" */
-	const char *dest_name;      /* DEST_MODULE_NAME */
-	const char *dest_location;  /* as dkms.conf says: "/updates/dkms"; overridden per distribution */
+	const char *dest_name;	    /* DEST_MODULE_NAME */
+	const char *
+		dest_location; /* as dkms.conf says: "/updates/dkms"; overridden per distribution */
 	bool strip;
 	bool is_excluded; /* BUILD_EXCLUSIVE_*[i] of this module alone */
 };
@@ -56,48 +58,53 @@ struct kg_recipe {
 	struct kg_recipe_module *modules;
 	size_t n_modules;
 	const char *make; /* the command for this release; NULL: the default command */
-	const char *const *patches; /* file names that match this release, NULL-terminated */
+	const char *const
+		*patches; /* file names that match this release, NULL-terminated */
 	const char *pre_build;
 	const char *post_build;
 	const char *post_add;
 	const char *pre_install;
 	const char *post_install;
-	const char *post_remove; /* script and arguments; NULL none */
+	const char *post_remove;	  /* script and arguments; NULL none */
 	const char *const *build_depends; /* NULL-terminated */
 	const char *const *build_depends_rebuild;
 	const char *obsolete_by;
 	bool autoinstall;
 	bool no_weak_modules;
-	bool is_excluded;       /* for this release; excluded_why says by which directive */
+	bool is_excluded; /* for this release; excluded_why says by which directive */
 	const char *excluded_why;
-	const char *const *warnings; /* deprecated directives and the like, NULL-terminated */
+	const char *const
+		*warnings; /* deprecated directives and the like, NULL-terminated */
 	/* everything evaluated and the digest of every file read: goes into the artefact's key */
 	const char *identity;
 };
 
 /* The headers a job is built with, as seen inside its view. */
 struct kg_headers {
-	const char *source_dir; /* absolute: "/lib/modules/R/build" or --kernelsourcedir */
-	const char *identity;   /* digest of the trees it reaches */
-	const char *config;     /* text of .config; "" when there is none */
-	const char *symvers;    /* absolute path of Module.symvers, NULL none */
-	const char *sig_hash;   /* CONFIG_MODULE_SIG_HASH, NULL: unsigned */
-	const char *compression; /* suffix of the kernel's own modules: "", ".xz", ".gz", ".zst" */
+	const char
+		*source_dir;  /* absolute: "/lib/modules/R/build" or --kernelsourcedir */
+	const char *identity; /* digest of the trees it reaches */
+	const char *config;   /* text of .config; "" when there is none */
+	const char *symvers;  /* absolute path of Module.symvers, NULL none */
+	const char *sig_hash; /* CONFIG_MODULE_SIG_HASH, NULL: unsigned */
+	const char *
+		compression; /* suffix of the kernel's own modules: "", ".xz", ".gz", ".zst" */
 };
 
 /* Verified modules of one job, in a folder of the store. */
 struct kg_artefact {
 	const char *key;
-	const char *dir;  /* relative to the root: "var/cache/kmodgate/store/KEY" */
-	struct kg_recipe_module *modules; /* files module/DEST_NAME.ko, unsigned, stripped */
+	const char *dir; /* relative to the root: "var/cache/kmodgate/store/KEY" */
+	struct kg_recipe_module
+		*modules; /* files module/DEST_NAME.ko, unsigned, stripped */
 	size_t n_modules;
 };
 
 enum kg_outcome {
 	KG_OUTCOME_NONE,
 	KG_OUTCOME_BUILT,
-	KG_OUTCOME_HIT,      /* found in the store */
-	KG_OUTCOME_SKIPPED,  /* no AUTOINSTALL, obsolete, shipped by the kernel, deferred */
+	KG_OUTCOME_HIT,	    /* found in the store */
+	KG_OUTCOME_SKIPPED, /* no AUTOINSTALL, obsolete, shipped by the kernel, deferred */
 	KG_OUTCOME_EXCLUDED, /* BUILD_EXCLUSIVE_*, exit 77 */
 	KG_OUTCOME_FAILED,
 };
@@ -123,18 +130,20 @@ struct kg_job {
 	const struct kg_source *source;
 	const char *release;
 	const char *arch;
-	const struct kg_plan_kernel *kernel; /* NULL: no kernel of the plan (a source job) */
-	bool works_here;  /* installed for the running kernel, or newest of this flavour, or last time */
+	const struct kg_plan_kernel
+		*kernel; /* NULL: no kernel of the plan (a source job) */
+	bool works_here; /* installed for the running kernel, or newest of this flavour, or last time */
 	bool wants_autoinstall; /* only when dkms.conf says AUTOINSTALL */
-	bool is_required; /* a failure stops the transaction */
+	bool is_required;	/* a failure stops the transaction */
 	bool is_placed;
 	enum kg_outcome outcome;
-	enum kg_phase phase;  /* where it failed */
-	struct kg_err err;    /* why it failed or was skipped */
+	enum kg_phase phase; /* where it failed */
+	struct kg_err err;   /* why it failed or was skipped */
 	struct kg_artefact artefact;
-	const char *const *module_names; /* DEST_MODULE_NAMEs, NULL-terminated; NULL unknown */
-	const char *log;      /* absolute path of its log, NULL none yet */
-	uint64_t build_ms;    /* time inside the module's own commands */
+	const char *const
+		*module_names; /* DEST_MODULE_NAMEs, NULL-terminated; NULL unknown */
+	const char *log;       /* absolute path of its log, NULL none yet */
+	uint64_t build_ms;     /* time inside the module's own commands */
 };
 
 enum kg_require { KG_REQUIRE_WHEN_WORKING, KG_REQUIRE_ALWAYS, KG_REQUIRE_NEVER };
@@ -156,7 +165,7 @@ struct kg_policy {
 	struct kg_rule *rules;
 	size_t n_rules;
 	unsigned int build_timeout_s; /* per command of a job; default 3600 */
-	unsigned int jobs;            /* make -j; 0: from the CPUs given to us */
+	unsigned int jobs;	      /* make -j; 0: from the CPUs given to us */
 };
 enum kg_require kg_policy_require(const struct kg_policy *policy, const char *module,
 				  const char *release);

@@ -24,14 +24,20 @@
 /* ---- what every command sets up ---- */
 
 static const char *const view_masks[] = {
-	"/var/lib/dkms", "/var/lib/kmodgate", "/var/cache/kmodgate", "/var/log/kmodgate", NULL,
+	"/var/lib/dkms",
+	"/var/lib/kmodgate",
+	"/var/cache/kmodgate",
+	"/var/log/kmodgate",
+	NULL,
 };
 
 int run_init(struct run *run, const struct kg_system *sys, struct kg_err *err)
 {
 	int r;
 
-	*run = (struct run){ .sys = sys, .stage_fd = -1, .work_fd = -1, .log_dir_fd = -1 };
+	*run = (struct run){
+		.sys = sys, .stage_fd = -1, .work_fd = -1, .log_dir_fd = -1
+	};
 	run->view = (struct sandbox)SANDBOX_INIT;
 	run->view.root_fd = sys->root_fd;
 	run->view.uid = sys->build_uid;
@@ -111,9 +117,9 @@ static int add_stage_item(struct run *run, const struct kg_plan_archive *archive
 	if (f == NULL || archive->release == NULL)
 		return -ENOMEM;
 	f->release = archive->release;
-	item->filter = (struct stage_filter){
-		.want = image_wants, .is_done = image_is_done, .data = f
-	};
+	item->filter = (struct stage_filter){ .want = image_wants,
+					      .is_done = image_is_done,
+					      .data = f };
 	return 0;
 }
 
@@ -142,8 +148,9 @@ static int read_removed(struct run *run, const struct kg_plan *plan, struct kg_e
 	}
 	(void)ARENA_ADD(&run->arena, paths, n);
 	run->view.removed = paths;
-	return run->arena.failed ? kg_fail_errno(err, -ENOMEM, "cannot read %s", plan->removed) :
-				   0;
+	return run->arena.failed
+		       ? kg_fail_errno(err, -ENOMEM, "cannot read %s", plan->removed)
+		       : 0;
 }
 
 static int stage_plan(struct run *run, const struct kg_plan *plan, struct kg_err *err)
@@ -162,7 +169,8 @@ static int stage_plan(struct run *run, const struct kg_plan *plan, struct kg_err
 	for (size_t i = 0; r == 0 && i < plan->n_archives; i++)
 		r = add_stage_item(run, &plan->archives[i], &items[i]);
 	if (r == 0)
-		r = stage_unpack_all(items, plan->n_archives, run->stage_fd, &limits, err);
+		r = stage_unpack_all(items, plan->n_archives, run->stage_fd, &limits,
+				     err);
 	if (r == 0)
 		r = read_removed(run, plan, err);
 	run->view.stage_fd = run->stage_fd;
@@ -194,8 +202,8 @@ static int place_job(struct run *run, struct kg_job *job, struct kg_err *err)
 
 	if (parent_fd < 0)
 		return parent_fd;
-	if (snprintf(name, sizeof(name), "%s-%s", job->source->name, job->source->version) >=
-	    (int)sizeof(name))
+	if (snprintf(name, sizeof(name), "%s-%s", job->source->name,
+		     job->source->version) >= (int)sizeof(name))
 		return kg_fail_errno(err, -ENAMETOOLONG, "%s", job->source->name);
 	r = run_seal_job(run, job, parent_fd, name, &rs, err);
 	if (r < 0)
@@ -267,9 +275,9 @@ static int make_jobs(struct run *run, struct kg_err *err)
 {
 	for (size_t i = 0; i < run->n_jobs; i++) {
 		run_make_plan_job(run, &run->jobs[i]);
-		kg_debug("%s: %s/%s: %" PRIu64 " ms in its own commands", run->jobs[i].release,
-			 run->jobs[i].source->name, run->jobs[i].source->version,
-			 run->jobs[i].build_ms);
+		kg_debug("%s: %s/%s: %" PRIu64 " ms in its own commands",
+			 run->jobs[i].release, run->jobs[i].source->name,
+			 run->jobs[i].source->version, run->jobs[i].build_ms);
 		if (cancel_signal() != 0)
 			return cancel_check(err);
 	}
@@ -362,26 +370,31 @@ static bool has_work(struct run *run, const struct kg_plan *plan)
 			return true;
 	for (size_t i = 0; i < plan->n_kernels; i++)
 		if (is_coming(plan->kernels[i].change))
-			return reg_sources(run->sys, &run->arena, &sources, &n, NULL) < 0 || n > 0;
+			return reg_sources(run->sys, &run->arena, &sources, &n, NULL) <
+				       0 ||
+			       n > 0;
 	return false;
 }
 
 /* A policy with a mistake in it may have said "always": nobody guesses what it meant. */
-static int stop_on_policy(struct run *run, const struct kg_plan *plan, const struct kg_err *err)
+static int stop_on_policy(struct run *run, const struct kg_plan *plan,
+			  const struct kg_err *err)
 {
 	int r = 0;
 
 	if (has_work(run, plan) && !run_is_skipped(run->sys, plan)) {
-		kg_error("stopped: the policy cannot be read: %s\n"
-			 "Nothing was changed. Mend the file, or set KMODGATE=off for this once.",
-			 err->text);
+		kg_error(
+			"stopped: the policy cannot be read: %s\n"
+			"Nothing was changed. Mend the file, or set KMODGATE=off for this once.",
+			err->text);
 		r = -KGE_STOPPED;
 	}
 	run_fini(run);
 	return r;
 }
 
-static int gate_locked(const struct kg_system *sys, struct kg_plan *plan, struct kg_err *err)
+static int gate_locked(const struct kg_system *sys, struct kg_plan *plan,
+		       struct kg_err *err)
 {
 	struct run run;
 	int r;

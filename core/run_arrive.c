@@ -19,9 +19,9 @@
 int run_open_sealed(struct run *run, const struct txn *txn, const struct run_record *rec,
 		    struct run_set *ret_set, struct kg_err *err)
 {
-	const struct kg_source source = {
-		.name = rec->name, .version = rec->version, .path = rec->path
-	};
+	const struct kg_source source = { .name = rec->name,
+					  .version = rec->version,
+					  .path = rec->path };
 	char path[1024];
 	int fd;
 
@@ -86,7 +86,8 @@ static int run_recipe_script(struct run *run, const struct run_set *rs, bool is_
 {
 	struct kg_recipe recipe = { 0 };
 	const struct run_release *release = run_find_release(run, rs->set.release);
-	_cleanup_close_ int source_fd = fd_open_dir_in(run->sys->root_fd, rs->source.path, NULL);
+	_cleanup_close_ int source_fd =
+		fd_open_dir_in(run->sys->root_fd, rs->source.path, NULL);
 	int r;
 
 	if (source_fd < 0 || release == NULL)
@@ -94,7 +95,8 @@ static int run_recipe_script(struct run *run, const struct run_set *rs, bool is_
 	r = run_read_recipe(run, &rs->source, source_fd, release, &recipe, NULL);
 	if (r < 0)
 		return 0;
-	r = run_script(run, &rs->source, is_before ? recipe.pre_install : recipe.post_install,
+	r = run_script(run, &rs->source,
+		       is_before ? recipe.pre_install : recipe.post_install,
 		       rs->set.release, err);
 	recipe_fini(&recipe);
 	return r;
@@ -150,14 +152,17 @@ static bool has_arrived(const struct txn *txn, const struct run_record *rec)
 {
 	char subject[1024];
 
-	snprintf(subject, sizeof(subject), "%s/%s/%s", rec->release, rec->name, rec->version);
+	snprintf(subject, sizeof(subject), "%s/%s/%s", rec->release, rec->name,
+		 rec->version);
 	return strv_has(&txn->arrived, subject);
 }
 
 /* A first signing key was made in the gate: it becomes the machine's, unless one came meanwhile. */
-static int move_key(const struct kg_system *sys, const struct txn *txn, struct kg_err *err)
+static int move_key(const struct kg_system *sys, const struct txn *txn,
+		    struct kg_err *err)
 {
-	_cleanup_close_ int from_fd = fd_try_open_in(txn->dir_fd, "key", O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int from_fd =
+		fd_try_open_in(txn->dir_fd, "key", O_RDONLY | O_DIRECTORY);
 	_cleanup_close_ int to_fd = -1;
 	struct stat st;
 	int r;
@@ -195,7 +200,8 @@ int run_arrive_record(struct run *run, struct txn *txn, const struct run_record 
 	run_set_fini(&rs);
 	if (r < 0)
 		return r;
-	snprintf(subject, sizeof(subject), "%s/%s/%s", rec->release, rec->name, rec->version);
+	snprintf(subject, sizeof(subject), "%s/%s/%s", rec->release, rec->name,
+		 rec->version);
 	return txn_note(txn, "arrived", subject, err);
 }
 
@@ -235,7 +241,8 @@ static int arrive_all(struct run *run, const char *release, struct strv *known,
 	for (size_t i = 0; r == 0 && i < ids.n; i++) {
 		_cleanup_txn_ struct txn txn = TXN_INIT;
 
-		if (txn_open(run->sys, ids.v[i], &txn, NULL) == 0 && txn.state == TXN_PASSED)
+		if (txn_open(run->sys, ids.v[i], &txn, NULL) == 0 &&
+		    txn.state == TXN_PASSED)
 			arrive_txn(run, &txn, release, known);
 	}
 	return r;
@@ -284,7 +291,8 @@ static int depart_entry(struct run *run, const struct reg_entry *e, struct kg_er
 	if (e->state == REG_INSTALLED)
 		r = run_uninstall(run, e->name, e->version, e->release, e->arch, err);
 	if (r == 0)
-		r = reg_remove_built(run->sys, e->name, e->version, e->release, e->arch, err);
+		r = reg_remove_built(run->sys, e->name, e->version, e->release, e->arch,
+				     err);
 	return r;
 }
 

@@ -30,10 +30,10 @@ static void command_end(struct command *c)
 	closep(&c->lock_fd);
 }
 #define _cleanup_command_ __attribute__((cleanup(command_end)))
-#define COMMAND_INIT                                                                        \
-	{                                                                                   \
-		.run = { .stage_fd = -1, .work_fd = -1, .log_dir_fd = -1 }, .txn = TXN_INIT, \
-		.lock_fd = -1                                                               \
+#define COMMAND_INIT \
+	{ \
+		.run = { .stage_fd = -1, .work_fd = -1, .log_dir_fd = -1 }, \
+		.txn = TXN_INIT, .lock_fd = -1 \
 	}
 
 static int command_begin(struct command *c, const struct kg_system *sys,
@@ -46,6 +46,8 @@ static int command_begin(struct command *c, const struct kg_system *sys,
 	if (c->lock_fd < 0)
 		return c->lock_fd;
 	r = commit_recover(sys, err);
+	if (r == 0)
+		r = reg_recover(sys, err);
 	if (r == 0)
 		r = run_init(&c->run, sys, err);
 	if (r < 0)
@@ -70,39 +72,43 @@ static void command_tidy(struct command *c)
 
 /* ---- sources ---- */
 
-static int source_path(struct run *run, const struct kg_target *t, struct kg_source *ret_source,
-		       struct kg_err *err)
+static int source_path(struct run *run, const struct kg_target *t,
+		       struct kg_source *ret_source, struct kg_err *err)
 {
 	const char *path;
 
 	if (!name_is_word(t->name) || !name_is_word(t->version))
-		return kg_fail(err, -EINVAL, "not a module's name and version: %s/%s", t->name,
-			       t->version);
-	path = arena_printf(&run->arena, "%s/%s-%s", run->sys->source_tree, t->name, t->version);
+		return kg_fail(err, -EINVAL, "not a module's name and version: %s/%s",
+			       t->name, t->version);
+	path = arena_printf(&run->arena, "%s/%s-%s", run->sys->source_tree, t->name,
+			    t->version);
 	if (path == NULL)
 		return kg_fail_errno(err, -ENOMEM, "%s/%s", t->name, t->version);
-	*ret_source = (struct kg_source){
-		.name = t->name, .version = t->version, .path = path
-	};
+	*ret_source = (struct kg_source){ .name = t->name,
+					  .version = t->version,
+					  .path = path };
 	return 0;
 }
 
-static int verify_source(struct run *run, const struct kg_source *source, struct kg_err *err)
+static int verify_source(struct run *run, const struct kg_source *source,
+			 struct kg_err *err)
 {
-	_cleanup_close_ int fd = fd_try_open_in(run->sys->root_fd, source->path,
-						O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int fd =
+		fd_try_open_in(run->sys->root_fd, source->path, O_RDONLY | O_DIRECTORY);
 	const char *name = NULL;
 	const char *version = NULL;
 	int r;
 
 	if (fd < 0)
 		return kg_fail_errno(err, -ENOENT, "/%s", source->path);
-	r = recipe_read_identity(run->sys, fd, &run->view, &run->arena, &name, &version, err);
+	r = recipe_read_identity(run->sys, fd, &run->view, &run->arena, &name, &version,
+				 err);
 	if (r < 0)
 		return r;
 	if (strcmp(name, source->name) != 0 || strcmp(version, source->version) != 0)
 		return kg_fail(err, -KGE_RECIPE, "/%s/dkms.conf is of %s/%s, not %s/%s",
-			       source->path, name, version, source->name, source->version);
+			       source->path, name, version, source->name,
+			       source->version);
 	return 0;
 }
 
@@ -113,7 +119,8 @@ static int add_source(struct run *run, const struct kg_source *source, struct kg
 	return r < 0 ? r : reg_add(run->sys, source, err);
 }
 
-int kg_dkms_add(const struct kg_system *sys, const struct kg_target *target, struct kg_err *err)
+int kg_dkms_add(const struct kg_system *sys, const struct kg_target *target,
+		struct kg_err *err)
 {
 	_cleanup_command_ struct command c = COMMAND_INIT;
 	struct kg_source source;
@@ -128,19 +135,19 @@ int kg_dkms_add(const struct kg_system *sys, const struct kg_target *target, str
 }
 
 /* What is not added is added. */
-static int find_or_add(struct run *run, const struct kg_target *t, struct kg_source *ret_source,
-		       struct kg_err *err)
+static int find_or_add(struct run *run, const struct kg_target *t,
+		       struct kg_source *ret_source, struct kg_err *err)
 {
 	struct kg_err first = { 0 };
-	int r = reg_find_source(run->sys, t->name, t->version, &run->arena, ret_source, &first);
+	int r = reg_find_source(run->sys, t->name, t->version, &run->arena, ret_source,
+				&first);
 
-	if (r == -KGE_NOT_ADDED) {
-		r = source_path(run, t, ret_source, err);
-		if (r == 0)
-			r = add_source(run, ret_source, err);
-		return r == -ENOENT ? -KGE_NOT_ADDED : r;
-	}
-	return r < 0 ? kg_fail(err, r, "%s", first.text) : 0;
+	if (r != -KGE_NOT_ADDED)
+		return r < 0 ? kg_fail(err, r, "%s", first.text) : 0;
+	r = source_path(run, t, ret_source, err);
+	if (r == 0)
+		r = add_source(run, ret_source, err);
+	return r == -ENOENT ? -KGE_NOT_ADDED : r;
 }
 
 /* ---- build ---- */
@@ -158,8 +165,8 @@ static void keep_failed_log(struct run *run, const struct kg_job *job)
 		     job->source->name, job->source->version) >= (int)sizeof(path))
 		return;
 	fd = fd_make_dir_in(run->sys->root_fd, path, 0755, NULL);
-	if (fd < 0 ||
-	    fd_read_file_in(run->sys->root_fd, job->log, 256u << 20, &text, &len, NULL) < 0)
+	if (fd < 0 || fd_read_file_in(run->sys->root_fd, job->log, 256u << 20, &text,
+				      &len, NULL) < 0)
 		return;
 	if (fd_replace_at(fd, "make.log", text, len, 0644, NULL) < 0)
 		kg_debug("%s was not copied", job->log);
@@ -171,7 +178,9 @@ static struct kg_job *one_job(struct run *run, const struct kg_source *source,
 	struct kg_job *job = ARENA_ADD(&run->arena, run->jobs, run->n_jobs);
 
 	if (job != NULL)
-		*job = (struct kg_job){ .source = source, .release = release, .arch = arch };
+		*job = (struct kg_job){ .source = source,
+					.release = release,
+					.arch = arch };
 	return job;
 }
 
@@ -183,8 +192,8 @@ static int job_result(const struct kg_job *job, struct kg_err *err)
 		return kg_fail(err, job->err.code, "%s: %s/%s: %s failed: %s\nlog: %s",
 			       job->release, job->source->name, job->source->version,
 			       kg_phase_text(job->phase), job->err.text, job->log);
-	return kg_fail(err, job->err.code, "%s: %s/%s: %s", job->release, job->source->name,
-		       job->source->version, job->err.text);
+	return kg_fail(err, job->err.code, "%s: %s/%s: %s", job->release,
+		       job->source->name, job->source->version, job->err.text);
 }
 
 /* Made, signed and compressed, as a K/A folder below the work folder. */
@@ -213,10 +222,11 @@ static void drop_set(struct run *run, struct run_set *rs)
 	(void)fd_remove_tree_at(run->work_fd, name, NULL);
 }
 
-static int open_registered(struct run *run, const struct kg_source *source, const char *release,
-			   const char *arch, struct run_set *ret_set)
+static int open_registered(struct run *run, const struct kg_source *source,
+			   const char *release, const char *arch, struct run_set *ret_set)
 {
-	int fd = reg_open_built(run->sys, source->name, source->version, release, arch, NULL);
+	int fd = reg_open_built(run->sys, source->name, source->version, release, arch,
+				NULL);
 
 	return fd < 0 ? fd : run_open_set(run, source, release, arch, fd, ret_set, NULL);
 }
@@ -248,7 +258,8 @@ int kg_dkms_build(const struct kg_system *sys, const struct kg_target *target,
 	if (r < 0)
 		return r;
 	if (target->force == KG_NO_FORCE &&
-	    open_registered(&c.run, &source, target->release, target->arch, &there) == 0) {
+	    open_registered(&c.run, &source, target->release, target->arch, &there) ==
+		    0) {
 		run_set_fini(&there);
 		kg_info("%s: %s/%s is built already", target->release, source.name,
 			source.version);
@@ -262,8 +273,8 @@ int kg_dkms_build(const struct kg_system *sys, const struct kg_target *target,
 /* ---- install ---- */
 
 /* The gate of the live transaction made it already: 1 when this was the case. */
-static int install_placed(struct run *run, const struct kg_source *source, const char *release,
-			  struct kg_err *err)
+static int install_placed(struct run *run, const struct kg_source *source,
+			  const char *release, struct kg_err *err)
 {
 	struct txn *txn = run->txn;
 	struct run_records records;
@@ -287,13 +298,13 @@ static int install_placed(struct run *run, const struct kg_source *source, const
 	return r;
 }
 
-static bool is_installed(struct run *run, const struct kg_source *source, const char *release,
-			 const char *arch)
+static bool is_installed(struct run *run, const struct kg_source *source,
+			 const char *release, const char *arch)
 {
 	const char *version = NULL;
 
-	return reg_active_version(run->sys, source->name, release, arch, &run->arena, &version,
-				  NULL) == 0 &&
+	return reg_active_version(run->sys, source->name, release, arch, &run->arena,
+				  &version, NULL) == 0 &&
 	       version != NULL && strcmp(version, source->version) == 0;
 }
 
@@ -311,8 +322,9 @@ static int build_and_install(struct run *run, const struct kg_source *source,
 	return r;
 }
 
-int run_install_source(struct run *run, const struct kg_source *source, const char *release,
-		       const char *arch, enum kg_force force, struct kg_err *err)
+int run_install_source(struct run *run, const struct kg_source *source,
+		       const char *release, const char *arch, enum kg_force force,
+		       struct kg_err *err)
 {
 	struct run_set rs;
 	int r = install_placed(run, source, release, err);
@@ -357,26 +369,28 @@ static int withdraw(struct run *run, struct run_set *rs, struct kg_err *err)
 	if (r == 0)
 		r = reg_clear_active(run->sys, set->name, set->release, rs->arch, err);
 	if (r == 0)
-		r = reg_restore_originals(run->sys, set->name, set->release, rs->arch, err);
+		r = reg_restore_originals(run->sys, set->name, set->release, rs->arch,
+					  err);
 	if (r == 0)
 		r = depmod_run(run->sys, set->release, NULL, err);
 	return r;
 }
 
 /* A set of this very name, version and release that the live transaction placed stays. */
-static bool is_placed_by_txn(const struct run *run, const char *name, const char *version,
-			     const char *release)
+bool run_is_placed_by_txn(const struct run *run, const char *name, const char *version,
+			  const char *release)
 {
 	char subject[1024];
 
 	if (run->txn == NULL)
 		return false;
 	snprintf(subject, sizeof(subject), "%s/%s/%s", release, name, version);
-	return strv_has(&run->txn->placed, subject) && strv_has(&run->txn->arrived, subject);
+	return strv_has(&run->txn->placed, subject) &&
+	       strv_has(&run->txn->arrived, subject);
 }
 
-int run_uninstall(struct run *run, const char *name, const char *version, const char *release,
-		  const char *arch, struct kg_err *err)
+int run_uninstall(struct run *run, const char *name, const char *version,
+		  const char *release, const char *arch, struct kg_err *err)
 {
 	const struct kg_source source = { .name = name, .version = version };
 	struct run_set rs;
@@ -384,7 +398,7 @@ int run_uninstall(struct run *run, const char *name, const char *version, const 
 
 	if (!is_installed(run, &source, release, arch))
 		return 0;
-	if (is_placed_by_txn(run, name, version, release))
+	if (run_is_placed_by_txn(run, name, version, release))
 		return reg_clear_active(run->sys, name, release, arch, err);
 	if (open_registered(run, &source, release, arch, &rs) < 0)
 		return reg_clear_active(run->sys, name, release, arch, err);
@@ -413,7 +427,8 @@ static int remove_entry(struct run *run, const struct reg_entry *e, struct kg_er
 	if (r == 0)
 		r = run_uninstall(run, e->name, e->version, e->release, e->arch, err);
 	if (r == 0)
-		r = reg_remove_built(run->sys, e->name, e->version, e->release, e->arch, err);
+		r = reg_remove_built(run->sys, e->name, e->version, e->release, e->arch,
+				     err);
 	return r;
 }
 
@@ -446,7 +461,8 @@ static int remove_target(struct run *run, const struct kg_target *t, struct kg_e
 	struct kg_source source;
 	struct kg_err find_err = { 0 };
 	size_t left = 0;
-	int r = reg_find_source(run->sys, t->name, t->version, &run->arena, &source, &find_err);
+	int r = reg_find_source(run->sys, t->name, t->version, &run->arena, &source,
+				&find_err);
 
 	if (r < 0 && r != -KGE_BROKEN)
 		return kg_fail(err, r, "%s", find_err.text);
@@ -472,7 +488,8 @@ int kg_dkms_remove(const struct kg_system *sys, const struct kg_target *target,
 
 /* ---- autoinstall ---- */
 
-static bool is_newest(const struct kg_source *all, size_t n, const struct kg_source *source)
+static bool is_newest(const struct kg_source *all, size_t n,
+		      const struct kg_source *source)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(all[i].name, source->name) == 0 &&
@@ -536,7 +553,8 @@ int run_autoinstall(struct run *run, const char *release, const struct strv *ski
 		if (r == 0)
 			kg_info("%s: %s/%s is installed", release, job->source->name,
 				job->source->version);
-		else if (job->outcome == KG_OUTCOME_FAILED || job->outcome == KG_OUTCOME_BUILT ||
+		else if (job->outcome == KG_OUTCOME_FAILED ||
+			 job->outcome == KG_OUTCOME_BUILT ||
 			 job->outcome == KG_OUTCOME_HIT)
 			first = kg_fail(err, -KGE_BUILD, "%s", job_err.text);
 		else
@@ -545,7 +563,8 @@ int run_autoinstall(struct run *run, const char *release, const struct strv *ski
 	return first;
 }
 
-int kg_dkms_autoinstall(const struct kg_system *sys, const char *release, struct kg_err *err)
+int kg_dkms_autoinstall(const struct kg_system *sys, const char *release,
+			struct kg_err *err)
 {
 	_cleanup_command_ struct command c = COMMAND_INIT;
 	const struct kg_target none = { 0 };
@@ -555,70 +574,4 @@ int kg_dkms_autoinstall(const struct kg_system *sys, const char *release, struct
 		r = run_autoinstall(&c.run, release, NULL, err);
 	command_tidy(&c);
 	return r;
-}
-
-/* ---- what a transaction's own scripts remove, kept until settle ---- */
-
-static bool plan_changes_source(const struct kg_plan *plan, const char *name)
-{
-	const size_t n = strlen(name);
-
-	for (size_t i = 0; i < plan->n_sources; i++) {
-		const char *at = strstr(plan->sources[i].path, name);
-
-		if (at != NULL && at[n] == '-')
-			return true;
-	}
-	return false;
-}
-
-int run_save_built(struct run *run, const struct reg_entry *e, struct kg_err *err)
-{
-	char path[1024];
-	_cleanup_close_ int from_fd = -1;
-	_cleanup_close_ int to_fd = -1;
-
-	if (e->state != REG_INSTALLED || !plan_changes_source(&run->txn->plan, e->name) ||
-	    is_placed_by_txn(run, e->name, e->version, e->release))
-		return 0;
-	from_fd = reg_open_built(run->sys, e->name, e->version, e->release, e->arch, NULL);
-	if (from_fd < 0)
-		return 0; /* nothing that could come back */
-	if (snprintf(path, sizeof(path), "saved/%s/%s/%s", e->release, e->name, e->version) >=
-	    (int)sizeof(path))
-		return kg_fail_errno(err, -ENAMETOOLONG, "%s", e->name);
-	to_fd = fd_make_dir_in(run->txn->dir_fd, path, 0755, err);
-	if (to_fd < 0)
-		return to_fd;
-	if (fd_empty_dir(to_fd, err) < 0 ||
-	    fd_copy_tree(from_fd, to_fd, FD_COPY_TO_OWNER, 0, 0, err) < 0)
-		return err->code;
-	return fd_sync_tree(to_fd, err);
-}
-
-int run_open_saved(struct run *run, const struct txn *txn, const char *name,
-		   const char *release, struct run_set *ret_set, struct kg_err *err)
-{
-	char path[1024];
-	_cleanup_close_ int dir_fd = -1;
-	_cleanup_dir_ DIR *dir = NULL;
-	struct kg_source source = { .name = name };
-	struct dirent *entry;
-	int fd;
-
-	if (snprintf(path, sizeof(path), "saved/%s/%s", release, name) >= (int)sizeof(path))
-		return kg_fail_errno(err, -ENAMETOOLONG, "%s", name);
-	dir_fd = fd_try_open_in(txn->dir_fd, path, O_RDONLY | O_DIRECTORY);
-	dir = dir_fd < 0 ? NULL : fd_list(dir_fd);
-	entry = dir == NULL ? NULL : fd_list_next(dir);
-	if (entry == NULL)
-		return -ENOENT;
-	source.version = arena_strdup(&run->arena, entry->d_name);
-	source.path = arena_printf(&run->arena, "%s/%s-%s", run->sys->source_tree, name,
-				   entry->d_name);
-	source.name = arena_strdup(&run->arena, name);
-	fd = fd_open_dir_at(dir_fd, entry->d_name, err);
-	if (fd < 0)
-		return fd;
-	return run_open_set(run, &source, release, run->sys->arch, fd, ret_set, err);
 }

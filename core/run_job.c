@@ -37,8 +37,8 @@ static int find_headers(struct run *run, struct run_release *found)
 			     &run->arena, &found->headers, &found->err);
 
 	if (r == 0)
-		r = build_toolchain_identity(&run->view, &found->headers, &run->arena, &toolchain,
-					     &found->err);
+		r = build_toolchain_identity(&run->view, &found->headers, &run->arena,
+					     &toolchain, &found->err);
 	found->toolchain = toolchain;
 	return r;
 }
@@ -58,12 +58,15 @@ struct run_release *run_find_release(struct run *run, const char *release)
 	return found;
 }
 
-int run_open_source(const struct run *run, const struct kg_source *source, struct kg_err *err)
+int run_open_source(const struct run *run, const struct kg_source *source,
+		    struct kg_err *err)
 {
-	bool is_new = source->change == KG_CHANGE_ENTERS || source->change == KG_CHANGE_CHANGES;
+	bool is_new =
+		source->change == KG_CHANGE_ENTERS || source->change == KG_CHANGE_CHANGES;
 
 	if (run->stage_fd >= 0 && is_new) {
-		int fd = fd_try_open_in(run->stage_fd, source->path, O_RDONLY | O_DIRECTORY);
+		int fd = fd_try_open_in(run->stage_fd, source->path,
+					O_RDONLY | O_DIRECTORY);
 
 		if (fd >= 0)
 			return fd;
@@ -77,15 +80,16 @@ int run_read_recipe(struct run *run, const struct kg_source *source, int source_
 {
 	struct sandbox view = run->view;
 	const bool has_headers = release->result == 0;
-	const char *build_dir = arena_printf(&run->arena, "/lib/modules/%s/build",
-					     release->release);
+	const char *build_dir =
+		arena_printf(&run->arena, "/lib/modules/%s/build", release->release);
 	const struct recipe_request req = {
 		.sys = run->sys,
 		.source = source,
 		.source_fd = source_fd,
 		.release = release->release,
 		.arch = run->sys->arch,
-		.kernel_source_dir = has_headers ? release->headers.source_dir : build_dir,
+		.kernel_source_dir =
+			has_headers ? release->headers.source_dir : build_dir,
 		.config = has_headers ? release->headers.config : "",
 		.directives = run->directives,
 		.view = &view,
@@ -106,8 +110,9 @@ static int fail(struct making *m, enum kg_phase phase, int code)
 static int skip(struct making *m, enum kg_outcome outcome, const char *why)
 {
 	m->job->outcome = outcome;
-	return kg_fail(&m->job->err, outcome == KG_OUTCOME_EXCLUDED ? -KGE_EXCLUDED : -ECANCELED,
-		       "%s", why);
+	return kg_fail(&m->job->err,
+		       outcome == KG_OUTCOME_EXCLUDED ? -KGE_EXCLUDED : -ECANCELED, "%s",
+		       why);
 }
 
 /* ---- BUILD_DEPENDS ---- */
@@ -142,7 +147,8 @@ static int depend_on_job(struct making *m, struct kg_job *other)
 	int fd;
 
 	if (other->outcome == KG_OUTCOME_NONE && other->phase == KG_PHASE_DEPENDS)
-		return kg_fail(err, -KGE_DEPENDS, "BUILD_DEPENDS goes round in a circle at %s",
+		return kg_fail(err, -KGE_DEPENDS,
+			       "BUILD_DEPENDS goes round in a circle at %s",
 			       other->source->name);
 	run_make_job(m->run, other);
 	if (other->outcome != KG_OUTCOME_BUILT && other->outcome != KG_OUTCOME_HIT)
@@ -163,14 +169,15 @@ static int depend_on_registered(struct making *m, const char *name)
 	char key[DIGEST_HEX_SIZE];
 	struct digest d;
 	int fd;
-	int r = reg_active_version(sys, name, m->job->release, m->job->arch, &m->run->arena,
-				   &version, &m->job->err);
+	int r = reg_active_version(sys, name, m->job->release, m->job->arch,
+				   &m->run->arena, &version, &m->job->err);
 
 	if (r < 0)
 		return r;
 	if (version == NULL)
 		return -ENOENT;
-	fd = reg_open_built(sys, name, version, m->job->release, m->job->arch, &m->job->err);
+	fd = reg_open_built(sys, name, version, m->job->release, m->job->arch,
+			    &m->job->err);
 	if (fd < 0)
 		return fd;
 	r = digest_init(&d);
@@ -192,19 +199,27 @@ static int resolve_depend(struct making *m, const char *name)
 	struct kg_job *other = find_job(m->run, name, m->job->release);
 	int r = other != NULL ? depend_on_job(m, other) : depend_on_registered(m, name);
 
+	if (r == -ENOENT && !m->job->wants_autoinstall)
+		return fail(m, KG_PHASE_DEPENDS,
+			    kg_fail(&m->job->err, -KGE_DEPENDS,
+				    "it needs %s (BUILD_DEPENDS), which is not installed",
+				    name));
 	if (r == -ENOENT)
-		return skip(m, KG_OUTCOME_SKIPPED,
-			    arena_printf(&m->run->arena,
-					 "it needs %s (BUILD_DEPENDS), which is not registered",
-					 name) ?: "BUILD_DEPENDS");
+		return skip(
+			m, KG_OUTCOME_SKIPPED,
+			arena_printf(
+				&m->run->arena,
+				"it needs %s (BUILD_DEPENDS), which is not registered",
+				name)
+				?: "BUILD_DEPENDS");
 	return r < 0 ? fail(m, KG_PHASE_DEPENDS, r) : 0;
 }
 
 static int resolve_depends(struct making *m)
 {
 	m->job->phase = KG_PHASE_DEPENDS;
-	for (size_t i = 0; m->recipe.build_depends != NULL && m->recipe.build_depends[i] != NULL;
-	     i++) {
+	for (size_t i = 0;
+	     m->recipe.build_depends != NULL && m->recipe.build_depends[i] != NULL; i++) {
 		int r = resolve_depend(m, m->recipe.build_depends[i]);
 
 		if (r < 0)
@@ -225,7 +240,8 @@ static int open_log(struct making *m)
 	if (name == NULL)
 		return -ENOMEM;
 	m->log_fd = openat(run->log_dir_fd, name,
-			   O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+			   O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+			   0644);
 	if (m->log_fd < 0)
 		return kg_fail_errno(&m->job->err, -errno, "cannot open the log %s/%s",
 				     run->log_dir, name);
@@ -323,9 +339,9 @@ static int build_and_keep(struct making *m, const char *key)
 	if (r < 0)
 		return r;
 	out_fd = fd_open_dir_at(m->work_fd, "out", &m->job->err);
-	r = out_fd < 0 ? out_fd :
-			 store_put(m->run->sys, key, &m->recipe, out_fd, m->log_fd, &m->run->arena,
-				   &m->job->artefact, &m->job->err);
+	r = out_fd < 0 ? out_fd
+		       : store_put(m->run->sys, key, &m->recipe, out_fd, m->log_fd,
+				   &m->run->arena, &m->job->artefact, &m->job->err);
 	if (r < 0)
 		return fail(m, KG_PHASE_PLACE, r);
 	m->job->outcome = KG_OUTCOME_BUILT;
@@ -367,7 +383,8 @@ static int make_artefact(struct making *m)
 static int consider(struct making *m, bool wants_autoinstall)
 {
 	if (m->recipe.is_excluded)
-		return skip(m, KG_OUTCOME_EXCLUDED, m->recipe.excluded_why ?: "BUILD_EXCLUSIVE");
+		return skip(m, KG_OUTCOME_EXCLUDED,
+			    m->recipe.excluded_why ?: "BUILD_EXCLUSIVE");
 	if (wants_autoinstall && !m->recipe.autoinstall)
 		return skip(m, KG_OUTCOME_SKIPPED, "AUTOINSTALL is not set");
 	return 0;
@@ -398,7 +415,8 @@ static int make_job(struct making *m)
 	m->source_fd = run_open_source(m->run, job->source, &job->err);
 	if (m->source_fd < 0)
 		return fail(m, KG_PHASE_COPY, m->source_fd);
-	r = run_read_recipe(m->run, job->source, m->source_fd, m->release, &m->recipe, &job->err);
+	r = run_read_recipe(m->run, job->source, m->source_fd, m->release, &m->recipe,
+			    &job->err);
 	if (r == 0)
 		r = keep_names(m);
 	if (r < 0)

@@ -31,7 +31,8 @@ static int compare_releases(const void *a, const void *b)
 	return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-int run_list_releases(const struct kg_system *sys, struct strv *ret_releases, struct kg_err *err)
+int run_list_releases(const struct kg_system *sys, struct strv *ret_releases,
+		      struct kg_err *err)
 {
 	_cleanup_close_ int fd =
 		fd_try_open_in(sys->root_fd, sys->install_tree, O_RDONLY | O_DIRECTORY);
@@ -56,7 +57,8 @@ int run_list_releases(const struct kg_system *sys, struct strv *ret_releases, st
 
 /* ---- what worked before ---- */
 
-static const char *working_name(struct arena *arena, const char *name, const char *flavour)
+static const char *working_name(struct arena *arena, const char *name,
+				const char *flavour)
 {
 	return arena_printf(arena, "%s@%s", name, flavour);
 }
@@ -81,8 +83,8 @@ static int open_working(const struct kg_system *sys, struct kg_err *err)
 	return fd_make_dir_in(sys->root_fd, path, 0755, err);
 }
 
-int run_remember_working(const struct kg_system *sys, const char *name, const char *flavour,
-			 struct kg_err *err)
+int run_remember_working(const struct kg_system *sys, const char *name,
+			 const char *flavour, struct kg_err *err)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
 	_cleanup_close_ int fd = open_working(sys, err);
@@ -103,7 +105,9 @@ int run_forget_working(const struct kg_system *sys, const char *name, struct kg_
 	struct dirent *entry;
 
 	if (dir == NULL)
-		return fd < 0 ? fd : kg_fail_errno(err, -errno, "cannot list the state folder");
+		return fd < 0 ? fd
+			      : kg_fail_errno(err, -errno,
+					      "cannot list the state folder");
 	while ((entry = fd_list_next(dir)) != NULL)
 		if (strncmp(entry->d_name, name, len) == 0 && entry->d_name[len] == '@')
 			(void)unlinkat(fd, entry->d_name, 0);
@@ -117,10 +121,12 @@ struct sources {
 	size_t n;
 };
 
-static struct kg_source *find_source(struct sources *all, const char *name, const char *version)
+static struct kg_source *find_source(struct sources *all, const char *name,
+				     const char *version)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if (strcmp(all->v[i].name, name) == 0 && strcmp(all->v[i].version, version) == 0)
+		if (strcmp(all->v[i].name, name) == 0 &&
+		    strcmp(all->v[i].version, version) == 0)
 			return &all->v[i];
 	return NULL;
 }
@@ -135,7 +141,8 @@ static int identify_source(struct run *run, const struct kg_plan_source *ps,
 	char *slash = path != NULL ? strrchr(path, '/') : NULL;
 
 	if (slash == NULL)
-		return kg_fail(err, -KGE_FORMAT, "not the path of a dkms.conf: %s", ps->path);
+		return kg_fail(err, -KGE_FORMAT, "not the path of a dkms.conf: %s",
+			       ps->path);
 	*slash = '\0';
 	source.path = path;
 	fd = run_open_source(run, &source, err);
@@ -194,8 +201,8 @@ static bool is_newest(const struct sources *all, const struct kg_source *source)
 	return true;
 }
 
-static int collect_sources(struct run *run, const struct kg_plan *plan, struct sources *all,
-			   struct kg_err *err)
+static int collect_sources(struct run *run, const struct kg_plan *plan,
+			   struct sources *all, struct kg_err *err)
 {
 	struct kg_source *known = NULL;
 	size_t n_known = 0;
@@ -224,8 +231,8 @@ static bool is_active(struct run *run, const char *name, const char *release)
 {
 	const char *version = NULL;
 
-	return reg_active_version(run->sys, name, release, run->sys->arch, &run->arena, &version,
-				  NULL) == 0 &&
+	return reg_active_version(run->sys, name, release, run->sys->arch, &run->arena,
+				  &version, NULL) == 0 &&
 	       version != NULL;
 }
 
@@ -242,7 +249,8 @@ static bool works_here(struct run *run, const char *name, const char *release,
 			newest = releases->v[i];
 	return is_active(run, name, run->sys->running) ||
 	       (newest != NULL && is_active(run, name, newest)) ||
-	       is_active(run, name, release) || run_worked_before(run->sys, name, flavour);
+	       is_active(run, name, release) ||
+	       run_worked_before(run->sys, name, flavour);
 }
 
 static int add_job(struct run *run, const struct kg_source *source, const char *release,
@@ -268,7 +276,8 @@ static int add_job(struct run *run, const struct kg_source *source, const char *
 	return job->release != NULL && job->arch != NULL ? 0 : -ENOMEM;
 }
 
-static const struct kg_plan_kernel *plan_kernel(const struct kg_plan *plan, const char *release)
+static const struct kg_plan_kernel *plan_kernel(const struct kg_plan *plan,
+						const char *release)
 {
 	for (size_t i = 0; i < plan->n_kernels; i++)
 		if (strcmp(plan->kernels[i].release, release) == 0)
@@ -309,15 +318,15 @@ static int add_source_jobs(struct run *run, const struct kg_plan *plan,
 	return 0;
 }
 
-static int add_source(struct run *run, const struct kg_plan *plan, const struct kg_source *source,
-		      const struct strv *releases)
+static int add_source(struct run *run, const struct kg_plan *plan,
+		      const struct kg_source *source, const struct strv *releases)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < plan->n_kernels; i++)
 		if (is_coming(&plan->kernels[i]))
-			r = add_job(run, source, plan->kernels[i].release, plan->kernels[i].arch,
-				    &plan->kernels[i], releases);
+			r = add_job(run, source, plan->kernels[i].release,
+				    plan->kernels[i].arch, &plan->kernels[i], releases);
 	if (r == 0 && source->change != KG_CHANGE_STAYS)
 		r = add_source_jobs(run, plan, source, releases);
 	return r;

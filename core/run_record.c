@@ -48,9 +48,11 @@ int run_records_write(struct run *run, struct kg_err *err)
 	yaml_write_map_end(&w);
 	r = yaml_write_end(&w);
 	if (r == 0)
-		r = fd_replace_at(run->txn->dir_fd, "jobs", str_get(&w.out), w.out.len, 0644, err);
+		r = fd_replace_at(run->txn->dir_fd, "jobs", str_get(&w.out), w.out.len,
+				  0644, err);
 	yaml_write_fini(&w);
-	return r < 0 ? kg_fail_errno(err, r, "cannot write the jobs of the transaction") : 0;
+	return r < 0 ? kg_fail_errno(err, r, "cannot write the jobs of the transaction")
+		     : 0;
 }
 
 static int parse_outcome(const char *text, enum kg_outcome *ret_outcome)
@@ -66,20 +68,23 @@ static int parse_outcome(const char *text, enum kg_outcome *ret_outcome)
 static bool record_is_sound(const struct run_record *rec)
 {
 	return name_is_word(rec->name) && name_is_word(rec->version) &&
-	       name_is_word(rec->release) && name_is_word(rec->arch) && name_is_path(rec->path);
+	       name_is_word(rec->release) && name_is_word(rec->arch) &&
+	       name_is_path(rec->path);
 }
 
 static int parse_record(const struct yaml_node *node, struct run_record *rec,
 			struct kg_err *err)
 {
-	static const char *const known[] = { "name", "version",	 "path",     "release", "arch",
-					     "outcome", "required", "placed", NULL };
+	static const char *const known[] = { "name",	 "version", "path",
+					     "release",	 "arch",    "outcome",
+					     "required", "placed",  NULL };
 	struct {
 		const char *key;
 		const char **to;
 	} fields[] = {
-		{ "name", &rec->name },	      { "version", &rec->version }, { "path", &rec->path },
-		{ "release", &rec->release }, { "arch", &rec->arch },
+		{ "name", &rec->name }, { "version", &rec->version },
+		{ "path", &rec->path }, { "release", &rec->release },
+		{ "arch", &rec->arch },
 	};
 	const char *outcome;
 	const char *required;
@@ -133,23 +138,27 @@ static int parse_records(const char *text, size_t len, struct run_records *recor
 	return 0;
 }
 
-int run_records_read(const struct txn *txn, struct run_records *ret_records, struct kg_err *err)
+int run_records_read(const struct txn *txn, struct run_records *ret_records,
+		     struct kg_err *err)
 {
 	struct run_records records = { 0 };
 	_cleanup_free_ char *text = NULL;
-	_cleanup_close_ int fd = openat(txn->dir_fd, "jobs", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(txn->dir_fd, "jobs", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	size_t len = 0;
 	int r;
 
 	*ret_records = records;
 	if (fd < 0)
-		return errno == ENOENT ? 0 : kg_fail_errno(err, -errno, "cannot read jobs");
+		return errno == ENOENT ? 0
+				       : kg_fail_errno(err, -errno, "cannot read jobs");
 	r = fd_read_all(fd, RECORDS_MAX_BYTES, &text, &len);
 	if (r == 0)
 		r = parse_records(text, len, &records, err);
 	if (r < 0) {
 		arena_fini(&records.arena);
-		return kg_fail_errno(err, r, "transaction %s: cannot read its jobs", txn->plan.id);
+		return kg_fail_errno(err, r, "transaction %s: cannot read its jobs",
+				     txn->plan.id);
 	}
 	*ret_records = records;
 	return 0;

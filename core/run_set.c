@@ -46,7 +46,8 @@ const char *run_module_location(const struct run *run)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (fd_read_file_in(run->sys->root_fd, "etc/os-release", 65536, &text, NULL, NULL) < 0)
+	if (fd_read_file_in(run->sys->root_fd, "etc/os-release", 65536, &text, NULL,
+			    NULL) < 0)
 		return "updates/dkms";
 	if (os_is(text, "fedora") || os_is(text, "rhel") || os_is(text, "centos"))
 		return "extra";
@@ -94,11 +95,13 @@ static int open_configured_key(struct run *run, const char *key, const char *cer
 	char *dir;
 
 	if (slash == NULL || cert_slash == NULL || strchr(key, '$') != NULL ||
-	    slash - key != cert_slash - cert || strncmp(key, cert, (size_t)(slash - key)) != 0)
-		return kg_fail(err, -KGE_SIGN,
-			       "mok_signing_key and mok_certificate must be plain paths in one "
-			       "folder: %s, %s",
-			       key, cert);
+	    slash - key != cert_slash - cert ||
+	    strncmp(key, cert, (size_t)(slash - key)) != 0)
+		return kg_fail(
+			err, -KGE_SIGN,
+			"mok_signing_key and mok_certificate must be plain paths in one "
+			"folder: %s, %s",
+			key, cert);
 	dir = arena_strndup(&run->arena, key, (size_t)(slash - key));
 	if (dir == NULL)
 		return kg_fail_errno(err, -ENOMEM, "cannot open the signing key");
@@ -157,7 +160,8 @@ struct sealing {
 static int read_module(const struct sealing *s, const char *name, char **ret_data,
 		       size_t *ret_len, struct kg_err *err)
 {
-	_cleanup_close_ int fd = openat(s->from_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(s->from_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	int r = fd < 0 ? -errno : fd_read_all(fd, MODULE_MAX_BYTES, ret_data, ret_len);
 
 	return r < 0 ? kg_fail_errno(err, r, "cannot read %s", name) : 0;
@@ -170,7 +174,8 @@ static int seal_module(const struct sealing *s, const char *dest_name, struct kg
 	_cleanup_str_ struct str with_signature = { 0 };
 	_cleanup_str_ struct str packed = { 0 };
 	const char *plain = arena_printf(arena, "%s.ko", dest_name);
-	const char *final = arena_printf(arena, "%s.ko%s", dest_name, s->headers->compression);
+	const char *final =
+		arena_printf(arena, "%s.ko%s", dest_name, s->headers->compression);
 	size_t len = 0;
 	int r;
 
@@ -193,7 +198,8 @@ static int seal_module(const struct sealing *s, const char *dest_name, struct kg
 /* The K/A folder but for its modules: the log, and what POST_BUILD left. */
 static int copy_extras(int store_fd, int ka_fd, struct kg_err *err)
 {
-	_cleanup_close_ int extras_fd = fd_try_open_in(store_fd, "ka", O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int extras_fd =
+		fd_try_open_in(store_fd, "ka", O_RDONLY | O_DIRECTORY);
 	_cleanup_close_ int log_fd = -1;
 	int r = 0;
 
@@ -219,15 +225,19 @@ static int seal_modules(struct sealing *s, const struct kg_artefact *artefact,
 		if (r < 0)
 			return r;
 	}
-	return fsync(s->to_fd) < 0 ? kg_fail_errno(err, -errno, "cannot sync modules") : 0;
+	return fsync(s->to_fd) < 0 ? kg_fail_errno(err, -errno, "cannot sync modules")
+				   : 0;
 }
 
-static int seal_into(struct run *run, const struct kg_job *job, int ka_fd, struct kg_err *err)
+static int seal_into(struct run *run, const struct kg_job *job, int ka_fd,
+		     struct kg_err *err)
 {
 	const struct run_release *release = run_find_release(run, job->release);
 	_cleanup_close_ int store_fd =
 		fd_open_dir_in(run->sys->root_fd, job->artefact.dir, err);
-	struct sealing s = { .run = run, .from_fd = -1, .to_fd = -1, .key = { .dir_fd = -1 } };
+	struct sealing s = {
+		.run = run, .from_fd = -1, .to_fd = -1, .key = { .dir_fd = -1 }
+	};
 	int r;
 
 	if (store_fd < 0)
@@ -252,8 +262,8 @@ static int seal_into(struct run *run, const struct kg_job *job, int ka_fd, struc
 	return r < 0 ? r : 0;
 }
 
-int run_seal_job(struct run *run, const struct kg_job *job, int parent_fd, const char *name,
-		 struct run_set *ret_set, struct kg_err *err)
+int run_seal_job(struct run *run, const struct kg_job *job, int parent_fd,
+		 const char *name, struct run_set *ret_set, struct kg_err *err)
 {
 	_cleanup_close_ int ka_fd = -1;
 	int r = fd_remove_tree_at(parent_fd, name, err);
@@ -268,8 +278,8 @@ int run_seal_job(struct run *run, const struct kg_job *job, int parent_fd, const
 	r = seal_into(run, job, ka_fd, err);
 	if (r < 0)
 		return r;
-	return run_open_set(run, job->source, job->release, job->arch, TAKE_FD(ka_fd), ret_set,
-			    err);
+	return run_open_set(run, job->source, job->release, job->arch, TAKE_FD(ka_fd),
+			    ret_set, err);
 }
 
 /* ---- reading back and registering ---- */
@@ -297,7 +307,8 @@ static int list_modules(struct run *run, int module_fd, const char *const **ret_
 			continue;
 		slot = ARENA_ADD(&run->arena, files, n);
 		if (slot != NULL)
-			*slot = arena_printf(&run->arena, "%s/%s", location, entry->d_name);
+			*slot = arena_printf(&run->arena, "%s/%s", location,
+					     entry->d_name);
 	}
 	(void)ARENA_ADD(&run->arena, files, n); /* the NULL at the end */
 	if (run->arena.failed)
@@ -307,10 +318,13 @@ static int list_modules(struct run *run, int module_fd, const char *const **ret_
 }
 
 int run_open_set(struct run *run, const struct kg_source *source, const char *release,
-		 const char *arch, int dir_fd, struct run_set *ret_set, struct kg_err *err)
+		 const char *arch, int dir_fd, struct run_set *ret_set,
+		 struct kg_err *err)
 {
 	struct run_set rs = {
-		.set = { .release = release, .name = source->name, .version = source->version },
+		.set = { .release = release,
+			 .name = source->name,
+			 .version = source->version },
 		.source = *source,
 		.arch = arch,
 		.built_fd = dir_fd,
@@ -318,8 +332,9 @@ int run_open_set(struct run *run, const struct kg_source *source, const char *re
 	int r;
 
 	rs.set.sealed_fd = fd_open_dir_at(dir_fd, "module", err);
-	r = rs.set.sealed_fd < 0 ? rs.set.sealed_fd :
-				   list_modules(run, rs.set.sealed_fd, &rs.set.files, err);
+	r = rs.set.sealed_fd < 0
+		    ? rs.set.sealed_fd
+		    : list_modules(run, rs.set.sealed_fd, &rs.set.files, err);
 	if (r < 0)
 		run_set_fini(&rs);
 	else
@@ -327,10 +342,12 @@ int run_open_set(struct run *run, const struct kg_source *source, const char *re
 	return r;
 }
 
-static int add_if_missing(struct run *run, const struct kg_source *source, struct kg_err *err)
+static int add_if_missing(struct run *run, const struct kg_source *source,
+			  struct kg_err *err)
 {
 	struct kg_source known;
-	int r = reg_find_source(run->sys, source->name, source->version, &run->arena, &known, NULL);
+	int r = reg_find_source(run->sys, source->name, source->version, &run->arena,
+				&known, NULL);
 
 	if (r != -KGE_NOT_ADDED)
 		return r == -KGE_BROKEN ? 0 : r;
@@ -342,8 +359,8 @@ int run_register_set(struct run *run, const struct run_set *rs, struct kg_err *e
 	int r = add_if_missing(run, &rs->source, err);
 
 	if (r == 0)
-		r = reg_put_built(run->sys, &rs->source, rs->set.release, rs->arch, rs->built_fd,
-				  err);
+		r = reg_put_built(run->sys, &rs->source, rs->set.release, rs->arch,
+				  rs->built_fd, err);
 	if (r == 0)
 		r = reg_set_active(run->sys, &rs->source, rs->set.release, rs->arch, err);
 	return r;
@@ -351,10 +368,11 @@ int run_register_set(struct run *run, const struct run_set *rs, struct kg_err *e
 
 /* ---- scripts of dkms.conf that act on the system ---- */
 
-static int find_script(const struct run *run, const struct kg_source *source, const char *script,
-		       struct arena *arena, const char **ret_path)
+static int find_script(const struct run *run, const struct kg_source *source,
+		       const char *script, struct arena *arena, const char **ret_path)
 {
-	const char *override = arena_printf(arena, "etc/dkms/%s/%s", source->name, script);
+	const char *override =
+		arena_printf(arena, "etc/dkms/%s/%s", source->name, script);
 	const char *own = arena_printf(arena, "%s/%s", source->path, script);
 	struct stat st;
 
@@ -366,7 +384,8 @@ static int find_script(const struct run *run, const struct kg_source *source, co
 	return S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0 ? 0 : -EACCES;
 }
 
-static void add_words(struct arena *arena, const char *text, const char ***argv, size_t *n)
+static void add_words(struct arena *arena, const char *text, const char ***argv,
+		      size_t *n)
 {
 	for (text += strspn(text, " \t"); *text != '\0'; text += strspn(text, " \t")) {
 		size_t len = strcspn(text, " \t");
@@ -378,19 +397,17 @@ static void add_words(struct arena *arena, const char *text, const char ***argv,
 	}
 }
 
-static int script_env(const struct run *run, const struct kg_source *source, const char *release,
-		      struct arena *arena, const char *const **ret_env)
+static int script_env(const struct run *run, const struct kg_source *source,
+		      const char *release, struct arena *arena,
+		      const char *const **ret_env)
 {
 	const struct {
 		const char *name;
 		const char *value;
 	} vars[] = {
-		{ "kernelver", release },
-		{ "arch", run->sys->arch },
-		{ "module", source->name },
-		{ "module_version", source->version },
-		{ "dkms_tree", "/var/lib/dkms" },
-		{ "source_tree", "/usr/src" },
+		{ "kernelver", release },	  { "arch", run->sys->arch },
+		{ "module", source->name },	  { "module_version", source->version },
+		{ "dkms_tree", "/var/lib/dkms" }, { "source_tree", "/usr/src" },
 	};
 	const char **env = NULL;
 	const char **holder;
@@ -406,7 +423,8 @@ static int script_env(const struct run *run, const struct kg_source *source, con
 		const char **slot = ARENA_ADD(arena, env, n);
 
 		if (slot != NULL)
-			*slot = arena_printf(arena, "%s=%s", vars[i].name, vars[i].value ?: "");
+			*slot = arena_printf(arena, "%s=%s", vars[i].name,
+					     vars[i].value ?: "");
 	}
 	holder = ARENA_ADD(arena, env, n);
 	if (holder != NULL)

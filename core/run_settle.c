@@ -32,10 +32,14 @@ static int ask_state(const struct strv *args, struct kg_state *ret_state,
 	_cleanup_str_ struct str out = { 0 };
 	const struct kg_spawn how = {
 		.argv = (const char *const *)args->v,
-		.dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = 2,
+		.dir_fd = -1,
+		.in_fd = -1,
+		.out_fd = -1,
+		.err_fd = 2,
 	};
 	int status = 0;
-	int r = spawn_capture(&how, STATE_TIMEOUT_MS, STATE_MAX_BYTES, &out, &status, err);
+	int r = spawn_capture(&how, STATE_TIMEOUT_MS, STATE_MAX_BYTES, &out, &status,
+			      err);
 
 	if (r == 0 && status != 0)
 		r = kg_fail(err, -EIO, "%s exited with %d", args->v[0], status);
@@ -44,7 +48,8 @@ static int ask_state(const struct strv *args, struct kg_state *ret_state,
 	return r;
 }
 
-static int read_state(const struct txn *txn, struct kg_state *ret_state, struct kg_err *err)
+static int read_state(const struct txn *txn, struct kg_state *ret_state,
+		      struct kg_err *err)
 {
 	const struct kg_plan *plan = &txn->plan;
 	_cleanup_strv_ struct strv args = { 0 };
@@ -121,14 +126,14 @@ static enum fate record_fate(const struct kg_plan *plan, const struct kg_state *
 static int unregister(struct run *run, const struct run_record *rec, struct kg_err *err)
 {
 	const char *active = NULL;
-	int r = reg_active_version(run->sys, rec->name, rec->release, rec->arch, &run->arena,
-				   &active, err);
+	int r = reg_active_version(run->sys, rec->name, rec->release, rec->arch,
+				   &run->arena, &active, err);
 
 	if (r == 0 && active != NULL && strcmp(active, rec->version) == 0)
 		r = reg_clear_active(run->sys, rec->name, rec->release, rec->arch, err);
 	if (r == 0)
-		r = reg_remove_built(run->sys, rec->name, rec->version, rec->release, rec->arch,
-				     err);
+		r = reg_remove_built(run->sys, rec->name, rec->version, rec->release,
+				     rec->arch, err);
 	return r;
 }
 
@@ -162,8 +167,8 @@ static int roll_back(struct run *run, struct txn *txn, const struct run_record *
 	if (r == 0)
 		r = restore_saved(run, txn, rec, err);
 	if (r == 0)
-		kg_warning("%s: took %s/%s back: the transaction did not install it", rec->release,
-			   rec->name, rec->version);
+		kg_warning("%s: took %s/%s back: the transaction did not install it",
+			   rec->release, rec->name, rec->version);
 	return r;
 }
 
@@ -173,7 +178,8 @@ static int keep(struct run *run, struct txn *txn, const struct run_record *rec,
 	int r = run_arrive_record(run, txn, rec, err);
 
 	if (r == 0)
-		r = run_remember_working(run->sys, rec->name, run_flavour(rec->release), err);
+		r = run_remember_working(run->sys, rec->name, run_flavour(rec->release),
+					 err);
 	return r;
 }
 
@@ -246,7 +252,8 @@ void run_clean_up(const struct kg_system *sys, pid_t owner_pid)
 	struct kg_err err = { 0 };
 	struct run run;
 
-	if (commit_recover(sys, &err) < 0 || txn_list(sys, &ids, &err) < 0) {
+	if (commit_recover(sys, &err) < 0 || reg_recover(sys, &err) < 0 ||
+	    txn_list(sys, &ids, &err) < 0) {
 		kg_warning("recovery: %s", err.text);
 		return;
 	}

@@ -55,14 +55,16 @@ bool run_is_skipped(const struct kg_system *sys, const struct kg_plan *plan)
 	const char *env = getenv("KMODGATE");
 
 	if (env != NULL && strcmp(env, "off") == 0) {
-		kg_warning("KMODGATE=off: this transaction is not checked; modules are built after "
-			   "it, as far as they build");
+		kg_warning(
+			"KMODGATE=off: this transaction is not checked; modules are built after "
+			"it, as far as they build");
 		return true;
 	}
 	if (!use_skip_once(sys, plan))
 		return false;
-	kg_warning("skip-once: this transaction is not checked; modules are built after it, as "
-		   "far as they build. The next one is checked again");
+	kg_warning(
+		"skip-once: this transaction is not checked; modules are built after it, as "
+		"far as they build. The next one is checked again");
 	return true;
 }
 
@@ -73,7 +75,8 @@ bool run_is_skipped(const struct kg_system *sys, const struct kg_plan *plan)
 static void add_item(struct kg_status *status, const char *id, const char *text,
 		     bool needs_recovery)
 {
-	struct kg_status_item *item = ARENA_ADD(&status->arena, status->items, status->n_items);
+	struct kg_status_item *item =
+		ARENA_ADD(&status->arena, status->items, status->n_items);
 
 	if (item != NULL)
 		*item = (struct kg_status_item){ arena_strdup(&status->arena, id),
@@ -92,16 +95,17 @@ static void add_transaction(const struct kg_system *sys, const char *id,
 	else if (txn_is_live(&txn))
 		add_item(status, id, "is running", false);
 	else
-		add_item(status, id, "ended unfinished; kmodgate recover looks after it", true);
+		add_item(status, id, "ended unfinished; kmodgate recover looks after it",
+			 true);
 }
 
 /* Each manager's LIBEXECDIR/MANAGER-hold list prints one held package a line. */
 static void add_holds(const char *manager, struct kg_status *status)
 {
 	_cleanup_str_ struct str out = { 0 };
-	const char *const argv[] = {
-		arena_printf(&status->arena, "%s/%s-hold", KG_LIBEXECDIR, manager), "list", NULL
-	};
+	const char *const argv[] = { arena_printf(&status->arena, "%s/%s-hold",
+						  KG_LIBEXECDIR, manager),
+				     "list", NULL };
 	const struct kg_spawn how = {
 		.argv = argv, .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = 2
 	};
@@ -112,7 +116,8 @@ static void add_holds(const char *manager, struct kg_status *status)
 		return;
 	for (const char *p = str_get(&out); *p != '\0';) {
 		size_t len = strcspn(p, "\n");
-		const char *line = arena_printf(&status->arena, "held: %.*s", (int)len, p);
+		const char *line =
+			arena_printf(&status->arena, "held: %.*s", (int)len, p);
 
 		if (len > 0 && line != NULL)
 			add_item(status, manager, line, false);
@@ -120,7 +125,8 @@ static void add_holds(const char *manager, struct kg_status *status)
 	}
 }
 
-int kg_status_read(const struct kg_system *sys, struct kg_status *ret_status, struct kg_err *err)
+int kg_status_read(const struct kg_system *sys, struct kg_status *ret_status,
+		   struct kg_err *err)
 {
 	struct kg_status status = { 0 };
 	_cleanup_strv_ struct strv ids = { 0 };

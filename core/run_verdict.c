@@ -66,7 +66,8 @@ static bool kernel_ships(const struct run *run, const struct kg_job *job)
 		const struct kg_plan_archive *a = &plan->archives[i];
 
 		if (a->release != NULL && strcmp(a->release, job->release) == 0 &&
-		    a->role != KG_ROLE_HEADERS && archive_ships(a->path, job->module_names))
+		    a->role != KG_ROLE_HEADERS &&
+		    archive_ships(a->path, job->module_names))
 			return true;
 	}
 	return false;
@@ -77,8 +78,8 @@ static void judge_excluded(const struct run *run, struct kg_job *job)
 {
 	char why[256];
 
-	if (job->outcome != KG_OUTCOME_EXCLUDED || !job->works_here || job->kernel == NULL ||
-	    kernel_ships(run, job))
+	if (job->outcome != KG_OUTCOME_EXCLUDED || !job->works_here ||
+	    job->kernel == NULL || kernel_ships(run, job))
 		return;
 	snprintf(why, sizeof(why), "%s", kg_err_text(&job->err, -KGE_EXCLUDED));
 	job->outcome = KG_OUTCOME_FAILED;
@@ -156,7 +157,8 @@ static const char *set_hold(struct run *run, struct kg_err *err)
 		return NULL;
 	how.argv = (const char *const *)args.v;
 	how.in_fd = plan_fd;
-	if (spawn_capture(&how, HOLD_TIMEOUT_MS, 4096, &out, &status, err) < 0 || status != 0)
+	if (spawn_capture(&how, HOLD_TIMEOUT_MS, 4096, &out, &status, err) < 0 ||
+	    status != 0)
 		return NULL;
 	return arena_strndup(&run->arena, str_get(&out), strcspn(str_get(&out), "\n"));
 }

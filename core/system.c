@@ -31,7 +31,8 @@ static int take_path(struct arena *arena, const char *configured, const char *fa
 	if (configured != NULL) {
 		path = configured + strspn(configured, "/");
 		if (!name_is_path(path))
-			return kg_fail(err, -KGE_FORMAT, "framework.conf: not a plain path: %s",
+			return kg_fail(err, -KGE_FORMAT,
+				       "framework.conf: not a plain path: %s",
 				       configured);
 	}
 	*ret_path = arena_strdup(arena, path);
@@ -48,7 +49,8 @@ static int take_framework(struct kg_system *sys, struct arena *arena, struct kg_
 	if (r == 0)
 		r = take_path(arena, fw.source_tree, "usr/src", &sys->source_tree, err);
 	if (r == 0)
-		r = take_path(arena, fw.install_tree, "lib/modules", &sys->install_tree, err);
+		r = take_path(arena, fw.install_tree, "lib/modules", &sys->install_tree,
+			      err);
 	framework_fini(&fw);
 	return r;
 }

@@ -109,7 +109,8 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 
 void *arena_grow(struct arena *a, void **items, size_t *n, size_t size)
 {
-	bool is_full = (*n & (*n - 1)) == 0; /* 0, 1, 2, 4, 8 ... elements fill the room */
+	bool is_full =
+		(*n & (*n - 1)) == 0; /* 0, 1, 2, 4, 8 ... elements fill the room */
 	unsigned char *base = *items;
 
 	if (is_full) {

@@ -68,7 +68,8 @@ int digest_add_fd(struct digest *d, int fd)
 	}
 }
 
-static int add_regular(struct digest *d, int dir_fd, const char *name, const struct stat *st)
+static int add_regular(struct digest *d, int dir_fd, const char *name,
+		       const struct stat *st)
 {
 	_cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	char head[64];

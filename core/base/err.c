@@ -9,7 +9,7 @@ const char *kg_strerror(int code)
 {
 	switch (-code) {
 #define X(name, value, text) \
-	case name:           \
+	case name: \
 		return text;
 		KG_ERRORS(X)
 #undef X
@@ -18,7 +18,8 @@ const char *kg_strerror(int code)
 	}
 }
 
-__attribute__((format(printf, 3, 0))) static void err_record(struct kg_err *err, int code, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void err_record(struct kg_err *err, int code,
+							     const char *fmt, va_list ap)
 {
 	err->code = code;
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);

@@ -8,27 +8,27 @@
 #include <errno.h>
 #include <stdbool.h>
 
-#define KG_ERRORS(X)                                                              \
-	X(KGE_NO_HEADERS, 1024, "no headers for this kernel")                     \
-	X(KGE_BUILD, 1025, "module build failed")                                 \
-	X(KGE_CHECK, 1026, "built module does not fit the kernel")                \
-	X(KGE_SIGN, 1027, "module signing failed")                                \
-	X(KGE_EXCLUDED, 1028, "not for this kernel")                              \
-	X(KGE_FORMAT, 1029, "malformed input")                                    \
-	X(KGE_TIMEOUT, 1030, "time limit reached")                                \
-	X(KGE_HOSTILE, 1031, "refused: would leave its root")                     \
-	X(KGE_STOPPED, 1032, "transaction stopped")                               \
-	X(KGE_CANCELLED, 1033, "interrupted")                                     \
-	X(KGE_RECIPE, 1034, "invalid dkms.conf")                                  \
-	X(KGE_PATCH, 1035, "patch does not apply")                                \
-	X(KGE_SCRIPT, 1036, "script failed")                                      \
-	X(KGE_DEPMOD, 1037, "depmod failed")                                      \
-	X(KGE_LIVE, 1038, "belongs to a running transaction")                     \
-	X(KGE_SANDBOX, 1039, "cannot set up the build sandbox")                   \
-	X(KGE_DEPENDS, 1040, "a module it depends on is not there")               \
-	X(KGE_LIMIT, 1041, "input exceeds a limit")                               \
-	X(KGE_NOT_ADDED, 1042, "not in the dkms tree")                            \
-	X(KGE_BROKEN, 1043, "broken entry in the dkms tree")                      \
+#define KG_ERRORS(X) \
+	X(KGE_NO_HEADERS, 1024, "no headers for this kernel") \
+	X(KGE_BUILD, 1025, "module build failed") \
+	X(KGE_CHECK, 1026, "built module does not fit the kernel") \
+	X(KGE_SIGN, 1027, "module signing failed") \
+	X(KGE_EXCLUDED, 1028, "not for this kernel") \
+	X(KGE_FORMAT, 1029, "malformed input") \
+	X(KGE_TIMEOUT, 1030, "time limit reached") \
+	X(KGE_HOSTILE, 1031, "refused: would leave its root") \
+	X(KGE_STOPPED, 1032, "transaction stopped") \
+	X(KGE_CANCELLED, 1033, "interrupted") \
+	X(KGE_RECIPE, 1034, "invalid dkms.conf") \
+	X(KGE_PATCH, 1035, "patch does not apply") \
+	X(KGE_SCRIPT, 1036, "script failed") \
+	X(KGE_DEPMOD, 1037, "depmod failed") \
+	X(KGE_LIVE, 1038, "belongs to a running transaction") \
+	X(KGE_SANDBOX, 1039, "cannot set up the build sandbox") \
+	X(KGE_DEPENDS, 1040, "a module it depends on is not there") \
+	X(KGE_LIMIT, 1041, "input exceeds a limit") \
+	X(KGE_NOT_ADDED, 1042, "not in the dkms tree") \
+	X(KGE_BROKEN, 1043, "broken entry in the dkms tree") \
 	X(KGE_EXISTS, 1044, "already there")
 
 enum kg_errno {

@@ -61,7 +61,8 @@ static int open_or_make_dir(int root_fd, char *path, mode_t mode)
 		return fd;
 	if (slash != NULL)
 		*slash = '\0';
-	parent_fd = fd_try_open_in(root_fd, slash != NULL ? path : ".", O_RDONLY | O_DIRECTORY);
+	parent_fd = fd_try_open_in(root_fd, slash != NULL ? path : ".",
+				   O_RDONLY | O_DIRECTORY);
 	if (slash != NULL)
 		*slash = '/';
 	if (parent_fd < 0)
@@ -97,7 +98,8 @@ int fd_open_dir_at(int dir_fd, const char *name, struct kg_err *err)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd >= 0 ? fd : kg_fail_errno(err, -errno, "cannot open directory %s", name);
+	return fd >= 0 ? fd
+		       : kg_fail_errno(err, -errno, "cannot open directory %s", name);
 }
 
 DIR *fd_list(int dir_fd)
@@ -199,10 +201,11 @@ static int temp_name(int dir_fd, const char *name, char ret_tmp[NAME_MAX + 1])
 	return 0;
 }
 
-static int write_synced(int dir_fd, const char *name, const void *data, size_t len, mode_t mode)
+static int write_synced(int dir_fd, const char *name, const void *data, size_t len,
+			mode_t mode)
 {
-	_cleanup_close_ int fd =
-		openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	_cleanup_close_ int fd = openat(
+		dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	int r;
 
 	if (fd < 0)
@@ -216,7 +219,8 @@ static int write_synced(int dir_fd, const char *name, const void *data, size_t l
 }
 
 /* Renames a finished temporary over @name and makes that durable; no temporary stays. */
-static int rename_synced(int dir_fd, const char *tmp, const char *name, struct kg_err *err)
+static int rename_synced(int dir_fd, const char *tmp, const char *name,
+			 struct kg_err *err)
 {
 	if (renameat(dir_fd, tmp, dir_fd, name) < 0) {
 		int r = -errno;
@@ -225,7 +229,8 @@ static int rename_synced(int dir_fd, const char *tmp, const char *name, struct k
 		return kg_fail_errno(err, r, "cannot replace %s", name);
 	}
 	if (fsync(dir_fd) < 0)
-		return kg_fail_errno(err, -errno, "cannot sync the directory of %s", name);
+		return kg_fail_errno(err, -errno, "cannot sync the directory of %s",
+				     name);
 	return 0;
 }
 
@@ -244,7 +249,8 @@ int fd_replace_at(int dir_fd, const char *name, const void *data, size_t len, mo
 	return rename_synced(dir_fd, tmp, name, err);
 }
 
-int fd_replace_link_at(int dir_fd, const char *name, const char *target, struct kg_err *err)
+int fd_replace_link_at(int dir_fd, const char *name, const char *target,
+		       struct kg_err *err)
 {
 	char tmp[NAME_MAX + 1];
 	int r = temp_name(dir_fd, name, tmp);
@@ -279,10 +285,11 @@ int fd_copy_data(int from_fd, int to_fd)
 }
 
 /* A new regular file with the content of @from_fd. */
-static int copy_to_new(int from_fd, int dir_fd, const char *name, mode_t mode, int *ret_fd)
+static int copy_to_new(int from_fd, int dir_fd, const char *name, mode_t mode,
+		       int *ret_fd)
 {
-	_cleanup_close_ int fd =
-		openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd = openat(
+		dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
@@ -298,8 +305,8 @@ static int copy_to_new(int from_fd, int dir_fd, const char *name, mode_t mode, i
 /* Opens a regular file that nobody can swap for a fifo or a link under us. */
 static int open_regular(int dir_fd, const char *name)
 {
-	_cleanup_close_ int fd =
-		openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(
+		dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
@@ -316,7 +323,8 @@ int fd_copy_file_at(int from_dir_fd, const char *from_name, int to_dir_fd,
 {
 	_cleanup_close_ int from_fd = open_regular(from_dir_fd, from_name);
 	_cleanup_close_ int to_fd = -1;
-	int r = from_fd < 0 ? from_fd : copy_to_new(from_fd, to_dir_fd, to_name, mode, &to_fd);
+	int r = from_fd < 0 ? from_fd
+			    : copy_to_new(from_fd, to_dir_fd, to_name, mode, &to_fd);
 
 	if (r == 0 && fsync(to_fd) < 0)
 		r = -errno;
@@ -343,7 +351,8 @@ static int copy_attributes(int fd, const struct stat *st, const struct copy_to *
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
-static int copy_regular(int from_fd, const char *name, int to_fd, const struct copy_to *to)
+static int copy_regular(int from_fd, const char *name, int to_fd,
+			const struct copy_to *to)
 {
 	_cleanup_close_ int src_fd = open_regular(from_fd, name);
 	_cleanup_close_ int dst_fd = -1;
@@ -372,7 +381,8 @@ static int copy_link(int from_fd, const char *name, int to_fd, const struct copy
 
 #define TREE_MAX_DEPTH 64
 
-static int copy_entries(int from_fd, int to_fd, const struct copy_to *to, unsigned int depth);
+static int copy_entries(int from_fd, int to_fd, const struct copy_to *to,
+			unsigned int depth);
 
 static int copy_dir(int from_fd, const char *name, int to_fd, const struct copy_to *to,
 		    unsigned int depth)
@@ -414,7 +424,8 @@ static int copy_entry(int from_fd, const char *name, int to_fd, const struct cop
 	}
 }
 
-static int copy_entries(int from_fd, int to_fd, const struct copy_to *to, unsigned int depth)
+static int copy_entries(int from_fd, int to_fd, const struct copy_to *to,
+			unsigned int depth)
 {
 	_cleanup_dir_ DIR *dir = fd_list(from_fd);
 	struct dirent *entry;
@@ -541,5 +552,6 @@ int fd_sync_tree(int dir_fd, struct kg_err *err)
 		if (r < 0)
 			return kg_fail_errno(err, r, "cannot sync %s", entry->d_name);
 	}
-	return fsync(dir_fd) < 0 ? kg_fail_errno(err, -errno, "cannot sync a directory") : 0;
+	return fsync(dir_fd) < 0 ? kg_fail_errno(err, -errno, "cannot sync a directory")
+				 : 0;
 }

@@ -32,11 +32,16 @@ static inline void closedirp(DIR **dir)
 }
 #define _cleanup_close_ __attribute__((cleanup(closep)))
 #define _cleanup_dir_ __attribute__((cleanup(closedirp)))
-#define TAKE_FD(fd) ({ int fd__ = (fd); (fd) = -1; fd__; })
+#define TAKE_FD(fd) \
+	({ \
+		int fd__ = (fd); \
+		(fd) = -1; \
+		fd__; \
+	})
 
 /* open(2) beneath @root_fd; @mode counts with O_CREAT. */
-int fd_open_in(int root_fd, const char *path, int flags, mode_t mode, struct kg_err *err)
-	_must_check_;
+int fd_open_in(int root_fd, const char *path, int flags, mode_t mode,
+	       struct kg_err *err) _must_check_;
 int fd_open_dir_in(int root_fd, const char *path, struct kg_err *err) _must_check_;
 /* As fd_open_in(), but silent: a bare -errno, for "is it there?" questions. */
 int fd_try_open_in(int root_fd, const char *path, int flags);
@@ -44,8 +49,8 @@ int fd_try_open_in(int root_fd, const char *path, int flags);
 int fd_lstat_in(int root_fd, const char *path, struct stat *ret_stat);
 
 /* mkdir -p beneath @root_fd, fsyncing nothing; returns the last directory's fd. */
-int fd_make_dir_in(int root_fd, const char *path, mode_t mode, struct kg_err *err)
-	_must_check_;
+int fd_make_dir_in(int root_fd, const char *path, mode_t mode,
+		   struct kg_err *err) _must_check_;
 /* One component, O_NOFOLLOW. */
 int fd_open_dir_at(int dir_fd, const char *name, struct kg_err *err) _must_check_;
 /* A new stream over @dir_fd's entries from the start; @dir_fd stays the caller's. */

@@ -46,7 +46,8 @@ static bool lock_is_inherited(void)
 
 	if (holder == NULL || parse_u64(holder, &pid) < 0)
 		return false;
-	return proc_start_time((pid_t)pid, &ticks) == 0 && proc_is_ancestor((pid_t)pid, ticks);
+	return proc_start_time((pid_t)pid, &ticks) == 0 &&
+	       proc_is_ancestor((pid_t)pid, ticks);
 }
 
 int lock_take(int root_fd, int timeout_ms, struct kg_err *err)
@@ -56,7 +57,8 @@ int lock_take(int root_fd, int timeout_ms, struct kg_err *err)
 
 	if (run_fd < 0)
 		return run_fd;
-	fd = openat(run_fd, "kmodgate.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = openat(run_fd, "kmodgate.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
 	if (fd < 0)
 		return kg_fail_errno(err, -errno, "cannot open /run/kmodgate.lock");
 	if (lock_is_inherited())
@@ -70,7 +72,8 @@ int lock_take(int root_fd, int timeout_ms, struct kg_err *err)
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			break;
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return kg_fail_errno(err, -errno, "cannot lock /run/kmodgate.lock");
+			return kg_fail_errno(err, -errno,
+					     "cannot lock /run/kmodgate.lock");
 		if (timeout_ms >= 0 && waited_ms >= timeout_ms)
 			return lock_fail_busy(fd, err);
 		nanosleep(&pause, NULL);

@@ -24,7 +24,8 @@ bool name_is_word(const char *name)
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+~:-";
 
-	return name_is_plain(name) && name[0] != '-' && name[strspn(name, allowed)] == '\0';
+	return name_is_plain(name) && name[0] != '-' &&
+	       name[strspn(name, allowed)] == '\0';
 }
 
 bool name_is_path(const char *path)

@@ -107,7 +107,8 @@ bool proc_is_ancestor(pid_t pid, uint64_t start_ticks)
 int proc_boot_id(struct str *out)
 {
 	_cleanup_free_ char *data = NULL;
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	int r = fd < 0 ? -errno : fd_read_all(fd, 256, &data, NULL);
 
 	if (r < 0)

@@ -62,10 +62,12 @@ int cancel_check(struct kg_err *err)
 {
 	if (cancel_signo == 0)
 		return 0;
-	return kg_fail(err, -KGE_CANCELLED, "interrupted by signal %d", (int)cancel_signo);
+	return kg_fail(err, -KGE_CANCELLED, "interrupted by signal %d",
+		       (int)cancel_signo);
 }
 
-static int add_stream(posix_spawn_file_actions_t *acts, int fd, int target, int open_flags)
+static int add_stream(posix_spawn_file_actions_t *acts, int fd, int target,
+		      int open_flags)
 {
 	if (fd >= 0)
 		return posix_spawn_file_actions_adddup2(acts, fd, target);
@@ -93,8 +95,10 @@ static int spawn_prepare(posix_spawn_file_actions_t *acts, posix_spawnattr_t *at
 	r = r ?: posix_spawn_file_actions_addclosefrom_np(acts, 3);
 	r = r ?: posix_spawnattr_setsigmask(attr, &none);
 	r = r ?: posix_spawnattr_setsigdefault(attr, &all);
-	r = r ?: posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-							POSIX_SPAWN_SETPGROUP);
+	r = r
+		    ?: posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
+							      POSIX_SPAWN_SETSIGDEF |
+							      POSIX_SPAWN_SETPGROUP);
 	return r;
 }
 
@@ -134,8 +138,8 @@ int spawn_start(struct kg_child *child, const struct kg_spawn *how, struct kg_er
 	posix_spawnattr_init(&attr);
 	r = spawn_prepare(&acts, &attr, how);
 	if (r == 0)
-		r = posix_spawn(&child->pid, how->argv[0], &acts, &attr, unconst(how->argv),
-				unconst(env));
+		r = posix_spawn(&child->pid, how->argv[0], &acts, &attr,
+				unconst(how->argv), unconst(env));
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&acts);
 	if (r != 0)
@@ -160,8 +164,8 @@ static void spawn_reap(struct kg_child *child, int *ret_status)
 	close(child->pidfd);
 	child->pidfd = -1;
 	if (ret_status != NULL)
-		*ret_status = info.si_code == CLD_EXITED ? info.si_status :
-							   128 + info.si_status;
+		*ret_status = info.si_code == CLD_EXITED ? info.si_status
+							 : 128 + info.si_status;
 }
 
 static void spawn_kill(struct kg_child *child)
@@ -172,7 +176,8 @@ static void spawn_kill(struct kg_child *child)
 }
 
 /* 0 when @child ended; otherwise why the wait is over. */
-static int spawn_poll(const struct kg_child *child, int64_t deadline_ms, struct kg_err *err)
+static int spawn_poll(const struct kg_child *child, int64_t deadline_ms,
+		      struct kg_err *err)
 {
 	for (;;) {
 		struct pollfd fds[2] = {
@@ -193,7 +198,8 @@ static int spawn_poll(const struct kg_child *child, int64_t deadline_ms, struct 
 	}
 }
 
-int spawn_wait(struct kg_child *child, int timeout_ms, int *ret_status, struct kg_err *err)
+int spawn_wait(struct kg_child *child, int timeout_ms, int *ret_status,
+	       struct kg_err *err)
 {
 	int r = spawn_poll(child, timeout_ms < 0 ? -1 : now_ms() + timeout_ms, err);
 
@@ -204,7 +210,8 @@ int spawn_wait(struct kg_child *child, int timeout_ms, int *ret_status, struct k
 	return r;
 }
 
-int spawn_run(const struct kg_spawn *how, int timeout_ms, int *ret_status, struct kg_err *err)
+int spawn_run(const struct kg_spawn *how, int timeout_ms, int *ret_status,
+	      struct kg_err *err)
 {
 	struct kg_child child = { .pidfd = -1 };
 	int r = spawn_start(&child, how, err);
@@ -239,7 +246,8 @@ int spawn_drain(int fd, int timeout_ms, size_t max, struct str *out, struct kg_e
 		if (n == 0)
 			return 0;
 		if (n > 0 && out->len + (size_t)n > max)
-			return kg_fail(err, -KGE_LIMIT, "more than %zu bytes of output", max);
+			return kg_fail(err, -KGE_LIMIT, "more than %zu bytes of output",
+				       max);
 		if (n > 0)
 			str_addn(out, buf, (size_t)n);
 		if (!str_ok(out))

@@ -66,7 +66,8 @@ void str_addc(struct str *s, char c)
 	str_addn(s, &c, 1);
 }
 
-__attribute__((format(printf, 2, 0))) static void str_vaddf(struct str *s, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void str_vaddf(struct str *s,
+							    const char *fmt, va_list ap)
 {
 	va_list again;
 	int n;

@@ -41,7 +41,8 @@ struct strv {
 void strv_fini(struct strv *l);
 void strv_add(struct strv *l, const char *text); /* copies */
 void strv_addn(struct strv *l, const char *text, size_t len);
-void strv_addf(struct strv *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void strv_addf(struct strv *l, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 bool strv_has(const struct strv *l, const char *text);
 void strv_sort(struct strv *l);
 static inline bool strv_ok(const struct strv *l)
@@ -62,5 +63,10 @@ static inline void freep(void *p)
 #define _cleanup_free_ __attribute__((cleanup(freep)))
 #define _cleanup_str_ __attribute__((cleanup(str_fini)))
 #define _cleanup_strv_ __attribute__((cleanup(strv_fini)))
-#define TAKE_PTR(p) ({ __typeof__(p) p__ = (p); (p) = NULL; p__; })
+#define TAKE_PTR(p) \
+	({ \
+		__typeof__(p) p__ = (p); \
+		(p) = NULL; \
+		p__; \
+	})
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -18,23 +18,23 @@ enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml_node {
 	enum yaml_kind kind;
-	unsigned int line;        /* from 1 */
-	const char *text;         /* scalar */
-	size_t n;                 /* list or map: number of items */
+	unsigned int line;	  /* from 1 */
+	const char *text;	  /* scalar */
+	size_t n;		  /* list or map: number of items */
 	struct yaml_node **items; /* list items, or map values */
-	const char **keys;        /* map keys */
+	const char **keys;	  /* map keys */
 };
 
-int yaml_parse(const char *text, size_t len, struct arena *arena, struct yaml_node **ret_root,
-	       struct kg_err *err) _must_check_;
+int yaml_parse(const char *text, size_t len, struct arena *arena,
+	       struct yaml_node **ret_root, struct kg_err *err) _must_check_;
 
 /* Value of @key in a map, NULL if absent. */
 const struct yaml_node *yaml_find(const struct yaml_node *map, const char *key);
 /* -KGE_FORMAT naming line and key unless @node is a map whose keys are all in @known. */
 int yaml_expect_map(const struct yaml_node *node, const char *what,
 		    const char *const known[], struct kg_err *err) _must_check_;
-int yaml_expect_list(const struct yaml_node *node, const char *what, struct kg_err *err)
-	_must_check_;
+int yaml_expect_list(const struct yaml_node *node, const char *what,
+		     struct kg_err *err) _must_check_;
 /* The scalar under @key; -KGE_FORMAT when it is missing or not a scalar. */
 int yaml_get_text(const struct yaml_node *map, const char *key, const char **ret_text,
 		  struct kg_err *err) _must_check_;

@@ -6,9 +6,9 @@
 enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_USAGE = 1,
-	EXIT_MODULES = 2,  /* some modules failed; or: could not decide */
-	EXIT_STOP = 3,     /* the gate stops the transaction */
-	EXIT_RECOVER = 4,  /* needs `kmodgate recover` */
+	EXIT_MODULES = 2, /* some modules failed; or: could not decide */
+	EXIT_STOP = 3,	  /* the gate stops the transaction */
+	EXIT_RECOVER = 4, /* needs `kmodgate recover` */
 };
 
 /* The dkms command line: core/cli/dkms.c. argv[0] is "dkms". */
@@ -18,7 +18,7 @@ int dkms_main(int argc, char **argv);
 struct cli {
 	struct kg_system sys;
 	struct arena arena;
-	int argc;    /* arguments after the verb */
+	int argc; /* arguments after the verb */
 	char **argv;
 };
 int cmd_gate(struct cli *cli);

@@ -49,8 +49,8 @@ int cmd_gate(struct cli *cli)
 	return say(&err, r);
 }
 
-static int with_release(struct cli *cli,
-			int (*act)(const struct kg_system *, const char *, struct kg_err *))
+static int with_release(struct cli *cli, int (*act)(const struct kg_system *,
+						    const char *, struct kg_err *))
 {
 	struct kg_err err = { 0 };
 	int r;

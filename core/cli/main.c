@@ -16,13 +16,18 @@ static const struct verb {
 	bool needs_root;
 	const char *help;
 } verbs[] = {
-	{ "gate", cmd_gate, true, "read a plan on stdin; build, check, pass (0) or stop (3)" },
-	{ "arrive", cmd_arrive, true, "RELEASE: its files are on disk, its initramfs is not yet made" },
+	{ "gate", cmd_gate, true,
+	  "read a plan on stdin; build, check, pass (0) or stop (3)" },
+	{ "arrive", cmd_arrive, true,
+	  "RELEASE: its files are on disk, its initramfs is not yet made" },
 	{ "depart", cmd_depart, true, "RELEASE: its files are going" },
-	{ "settle", cmd_settle, true, "[--owner PID]: keep or roll back what ended transactions placed" },
-	{ "recover", cmd_recover, true, "finish or undo what a kill or a power cut left half-way" },
+	{ "settle", cmd_settle, true,
+	  "[--owner PID]: keep or roll back what ended transactions placed" },
+	{ "recover", cmd_recover, true,
+	  "finish or undo what a kill or a power cut left half-way" },
 	{ "status", cmd_status, false, "open transactions and holds" },
-	{ "skip-once", cmd_skip_once, true, "let the next transaction through without a check" },
+	{ "skip-once", cmd_skip_once, true,
+	  "let the next transaction through without a check" },
 };
 
 static void log_to_stderr(enum kg_level level, const char *text, void *data)

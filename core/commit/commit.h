@@ -94,8 +94,9 @@ int set_place(struct txn *txn, const struct set *set, enum kg_change change,
  */
 
 /*
- * Switches @set's files into place: those that set_place() left waiting, else from sealed_fd. Files
- * that are there already, byte for byte, are left alone. -ENOENT: gone, and sealed_fd is -1.
+ * Switches @set's files into place: those that set_place() left waiting, or from sealed_fd when
+ * there are none or they differ (built again since, from other inputs). Files that are there
+ * already, byte for byte, are left alone. -ENOENT: gone, and sealed_fd is -1.
  */
 int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *set,
 		struct kg_err *err) _must_check_;
@@ -127,9 +128,9 @@ int depmod_skip(const struct kg_system *sys, const char *release,
 
 /*
  * Finishes or undoes whatever a killed process left half-way in lib/modules and state_dir (the
- * dkms tree's temporary names are reg_recover()'s). A transaction that is not live and whose gate never came to a
- * verdict is taken back and noted as stopped; live ones are left alone, but for a swap whose
- * process died: it is made whole. What a newer kmodgate wrote is left alone with a warning.
- * Idempotent.
+ * dkms tree's temporary names are reg_recover()'s). A transaction that is not live and whose gate
+ * never came to a verdict is taken back and noted as stopped; live ones are left alone, but for
+ * a swap whose process died: it is made whole. What a newer kmodgate wrote is left alone with a
+ * warning. Idempotent.
  */
 int commit_recover(const struct kg_system *sys, struct kg_err *err) _must_check_;

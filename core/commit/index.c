@@ -48,6 +48,18 @@ static int open_stage(const struct swap *s, struct kg_err *err)
 	return fd_make_dir_in(s->dir_fd, str_get(&path), 0755, err);
 }
 
+/* A depmod that was built for /usr/lib/modules looks for the same below usr/. */
+static int add_usr(int index_fd, struct kg_err *err)
+{
+	_cleanup_close_ int usr_fd = fd_make_dir_in(index_fd, "usr", 0755, err);
+
+	if (usr_fd < 0)
+		return usr_fd;
+	if (symlinkat("../lib", usr_fd, "lib") < 0)
+		return kg_fail_errno(err, -errno, "cannot link usr/lib for depmod");
+	return 0;
+}
+
 static bool is_input(const char *name)
 {
 	if (!str_starts(name, "modules."))
@@ -203,7 +215,7 @@ static int run_depmod(const struct swap *s, const char *depmod, int index_fd,
 
 /*
  * depmod can exit 0 having written nothing or half: a temporary it could not open is skipped.
- * An index of a trie begins with magic, version and the place of its root, which comes last.
+ * An index of a trie begins with magic, version and the place of its root (kmod 30: at the end).
  */
 static bool is_whole(const char *name, const char *data, size_t len)
 {
@@ -346,7 +358,9 @@ int index_build(struct swap *swap, const char *const *depmod_paths,
 	if (stage_fd < 0)
 		return stage_fd;
 	index_fd = fd_open_dir_at(swap->dir_fd, "index", err);
-	r = index_fd < 0 ? index_fd : link_inputs(live_fd, stage_fd, err);
+	r = index_fd < 0 ? index_fd : add_usr(index_fd, err);
+	if (r == 0)
+		r = link_inputs(live_fd, stage_fd, err);
 	if (r == 0)
 		r = run_depmod(swap, depmod, index_fd, err);
 	if (r == 0)

@@ -215,6 +215,22 @@ static bool is_all_there(const struct kg_system *sys, const struct set *set, int
 	return true;
 }
 
+/* Built once more since it was placed, from other inputs: then what waits is out of date. */
+static bool is_current(const struct set *set, int waiting_fd)
+{
+	for (size_t i = 0; set->sealed_fd >= 0 && set->files[i] != NULL; i++) {
+		const char *name = base_name(set->files[i]);
+		char waits[DIGEST_HEX_SIZE];
+		char sealed[DIGEST_HEX_SIZE];
+
+		if (modtree_digest_at(waiting_fd, name, waits) < 0 ||
+		    modtree_digest_at(set->sealed_fd, name, sealed) < 0 ||
+		    strcmp(waits, sealed) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* Nothing to take them from: are those that set_place() put there still what they were? */
 static int check_placed(const struct kg_system *sys, const struct txn *txn,
 			const struct set *set, struct kg_err *err)
@@ -275,7 +291,7 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 		return r;
 	if (txn != NULL)
 		waiting_fd = open_waiting(txn, set);
-	if (waiting_fd >= 0)
+	if (waiting_fd >= 0 && is_current(set, waiting_fd))
 		from_fd = waiting_fd;
 	if (from_fd < 0)
 		return check_placed(sys, txn, set, err);
@@ -286,7 +302,7 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 	if (r < 0)
 		return r;
 	return publish_from(sys, txn, set, from_fd,
-			    waiting_fd >= 0 ? SWAP_LINK : SWAP_COPY, err);
+			    from_fd == waiting_fd ? SWAP_LINK : SWAP_COPY, err);
 }
 
 /* ---- withdrawing ---- */

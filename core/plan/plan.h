@@ -18,20 +18,23 @@ enum kg_role { KG_ROLE_OTHER, KG_ROLE_IMAGE, KG_ROLE_MODULES, KG_ROLE_HEADERS };
 
 struct kg_package {
 	const char *name;
-	const char *version; /* as it will be after the transaction; as it is now when it leaves */
+	const char *
+		version; /* as it will be after the transaction; as it is now when it leaves */
 	enum kg_role role;
 	enum kg_change change;
 };
 
 struct kg_plan_kernel {
 	const char *release;
-	const char *arch;    /* kernel arch as `uname -m` says: x86_64 */
-	const char *flavour; /* releases of the same flavour follow each other: "amd64", "cloud-amd64"; "" unknown */
-	const char *hint;    /* headers missing: the package to install, NULL unknown */
+	const char *arch; /* kernel arch as `uname -m` says: x86_64 */
+	const char *
+		flavour; /* releases of the same flavour follow each other: "amd64", "cloud-amd64"; "" unknown */
+	const char *hint; /* headers missing: the package to install, NULL unknown */
 	enum kg_change change;
 	struct kg_package *packages;
 	size_t n_packages;
-	struct kg_package *headers; /* none: no headers of the image's source version in sight */
+	struct kg_package
+		*headers; /* none: no headers of the image's source version in sight */
 	size_t n_headers;
 };
 
@@ -52,34 +55,38 @@ struct kg_plan_archive {
 };
 
 struct kg_plan {
-	struct arena arena; /* owns every pointer here */
-	const char *id;     /* MANAGER-PID-STARTTIME-DIGEST16; computed by plan_seal() */
+	struct arena arena;  /* owns every pointer here */
+	const char *id;	     /* MANAGER-PID-STARTTIME-DIGEST16; computed by plan_seal() */
 	const char *manager; /* "apt", "dpkg", "rpm", "dnf", "zypper", "pacman" */
 	pid_t owner_pid;     /* the package manager's process */
 	uint64_t owner_start; /* its start time, proc_start_time() */
-	const char *root;    /* always "/" unless kmodgate was asked for another root */
-	uint64_t growth_bytes; /* what the transaction itself will add below /, 0 unknown */
+	const char *root;     /* always "/" unless kmodgate was asked for another root */
+	uint64_t
+		growth_bytes; /* what the transaction itself will add below /, 0 unknown */
 	struct kg_plan_kernel *kernels;
 	size_t n_kernels;
 	struct kg_plan_source *sources;
 	size_t n_sources;
 	struct kg_plan_archive *archives;
 	size_t n_archives;
-	const char *removed; /* file with one path a line that will be gone afterwards; NULL none */
+	const char *
+		removed; /* file with one path a line that will be gone afterwards; NULL none */
 };
 
 void plan_fini(struct kg_plan *plan);
 
 /* Strict: an unknown key, a missing key, a name that is not plain is -KGE_FORMAT "line N: …". */
-int plan_read(const char *text, size_t len, struct kg_plan *ret_plan, struct kg_err *err)
-	_must_check_;
+int plan_read(const char *text, size_t len, struct kg_plan *ret_plan,
+	      struct kg_err *err) _must_check_;
 int plan_read_fd(int fd, struct kg_plan *ret_plan, struct kg_err *err) _must_check_;
 
 /* Sorts lists by name and sets @plan->id: equal body under the same owner, equal id. */
 int plan_seal(struct kg_plan *plan, struct kg_err *err) _must_check_;
-int plan_write(const struct kg_plan *plan, struct str *out, struct kg_err *err) _must_check_;
+int plan_write(const struct kg_plan *plan, struct str *out,
+	       struct kg_err *err) _must_check_;
 /* Digest of the sorted body without id and owner. */
-int plan_digest(const struct kg_plan *plan, char ret_hex[65], struct kg_err *err) _must_check_;
+int plan_digest(const struct kg_plan *plan, char ret_hex[65],
+		struct kg_err *err) _must_check_;
 
 const char *plan_change_text(enum kg_change change);
 const char *plan_role_text(enum kg_role role);
@@ -108,9 +115,9 @@ struct kg_state {
 };
 
 void state_fini(struct kg_state *state);
-int state_read(const char *text, size_t len, struct kg_state *ret_state, struct kg_err *err)
-	_must_check_;
-int state_write(const struct kg_state *state, struct str *out, struct kg_err *err) _must_check_;
+int state_read(const char *text, size_t len, struct kg_state *ret_state,
+	       struct kg_err *err) _must_check_;
+int state_write(const struct kg_state *state, struct str *out,
+		struct kg_err *err) _must_check_;
 /* NULL when not named. */
 const struct kg_state_package *state_find(const struct kg_state *state, const char *name);
-

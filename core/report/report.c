@@ -96,8 +96,8 @@ static void print_kernel(FILE *out, const struct kg_job *job)
 	if (k == NULL || k->n_packages == 0)
 		fprintf(out, "  %-8s %s\n", "kernel", job->release);
 	else
-		fprintf(out, "  %-8s %s (%s %s)\n", "kernel", job->release, k->packages[0].name,
-			k->packages[0].version);
+		fprintf(out, "  %-8s %s (%s %s)\n", "kernel", job->release,
+			k->packages[0].name, k->packages[0].version);
 }
 
 static void print_failure(FILE *out, const struct kg_job *job)
@@ -140,7 +140,8 @@ static void print_without_kernel(FILE *out, const struct report_context *ctx)
 
 		if (!fails(&ctx->jobs[i], true) || k == NULL || k->n_packages == 0)
 			continue;
-		fprintf(out, "  %s %s\n      and the same command again: everything but this kernel\n",
+		fprintf(out,
+			"  %s %s\n      and the same command again: everything but this kernel\n",
 			way, k->packages[0].name);
 		return;
 	}

@@ -9,8 +9,8 @@ struct report_context {
 	const struct kg_plan *plan;
 	const struct kg_job *jobs;
 	size_t n_jobs;
-	bool is_hold_set;        /* a hold was set on the failing kernel's packages */
-	const char *hold_path;   /* file of the hold, NULL none */
+	bool is_hold_set;      /* a hold was set on the failing kernel's packages */
+	const char *hold_path; /* file of the hold, NULL none */
 };
 
 /* One line while working: "kmodgate: 6.1.0-56-amd64: building v4l2loopback/0.12.7". */

@@ -6,13 +6,11 @@
  * unless names come or go in it: then a tmpfs folder is made of mount points
  * ("skeleton").
  */
-#include "core/sandbox/internal.h"
+#include "core/sandbox/sides.h"
 
 #include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
-
-#define MERGE_MAX_DEPTH 48
 
 /* One folder of the result. On a skeleton, names can be made at @dir_fd. */
 struct spot {
@@ -22,181 +20,6 @@ struct spot {
 
 static int merge_dir(const struct merge *m, const struct spot *at, const char *name,
 		     unsigned int depth, int *ret_fd, struct kg_err *err);
-
-static bool stat_entry(int dir_fd, const char *name, struct stat *ret_stat)
-{
-	return dir_fd >= 0 && fstatat(dir_fd, name, ret_stat, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static int open_side(int dir_fd, const char *name)
-{
-	if (dir_fd < 0)
-		return -1;
-	return openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/*
- * As the live side has it: a stage's lib -> usr/lib is a folder where /lib still is one,
- * so what is staged below usr/lib is found in both places.
- */
-static bool stat_staged(const struct merge *m, const char *name, struct stat *ret_stat)
-{
-	_cleanup_close_ int fd = -1;
-	struct stat live;
-
-	if (!stat_entry(m->stage_fd, name, ret_stat))
-		return false;
-	if (m->place != MERGE_AT_TOP || !S_ISLNK(ret_stat->st_mode) ||
-	    !stat_entry(m->live_fd, name, &live) || !S_ISDIR(live.st_mode))
-		return true;
-	fd = fd_try_open_in(m->stage_fd, name, O_PATH | O_DIRECTORY);
-	return fd < 0 || fstat(fd, ret_stat) == 0;
-}
-
-static int open_staged(const struct merge *m, const char *name)
-{
-	if (m->place == MERGE_AT_TOP)
-		return fd_try_open_in(m->stage_fd, name, O_PATH | O_DIRECTORY);
-	return open_side(m->stage_fd, name);
-}
-
-/* Documentation: no build reads it, and its folders are the largest to open up. */
-static bool is_dull(const struct merge *m, const char *name)
-{
-	static const char *const dull[] = { "doc",    "man",	 "info",
-					    "locale", "lintian", "bug" };
-
-	if (m->place != MERGE_AT_SHARE)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(dull); i++)
-		if (strcmp(name, dull[i]) == 0)
-			return true;
-	return false;
-}
-
-static enum merge_place place_of(const struct merge *parent, const char *name)
-{
-	if (parent->place == MERGE_AT_TOP && strcmp(name, "usr") == 0)
-		return MERGE_AT_USR;
-	if (parent->place == MERGE_AT_USR && strcmp(name, "share") == 0)
-		return MERGE_AT_SHARE;
-	return MERGE_ELSEWHERE;
-}
-
-/* Every file of the folder @dir_fd/@name is removed, and so is the folder. */
-static bool is_gone(int dir_fd, const char *name, const struct paths *removed,
-		    unsigned int depth)
-{
-	_cleanup_close_ int fd = open_side(dir_fd, name);
-	_cleanup_dir_ DIR *dir = fd < 0 || depth > MERGE_MAX_DEPTH ? NULL : fd_list(fd);
-	struct dirent *entry;
-
-	if (dir == NULL)
-		return false;
-	while ((entry = fd_list_next(dir)) != NULL) {
-		struct paths below;
-		struct stat st;
-
-		if (!paths_below(removed, entry->d_name, &below))
-			return false;
-		if (!stat_entry(fd, entry->d_name, &st))
-			continue;
-		if (S_ISDIR(st.st_mode) && !is_gone(fd, entry->d_name, &below, depth + 1))
-			return false;
-	}
-	return true;
-}
-
-/* Does the live side show @name after the removals? */
-static bool has_live(const struct merge *m, const char *name, struct stat *ret_stat)
-{
-	struct paths below;
-
-	if (!stat_entry(m->live_fd, name, ret_stat))
-		return false;
-	if (!paths_below(&m->removed, name, &below))
-		return true;
-	return S_ISDIR(ret_stat->st_mode) && !is_gone(m->live_fd, name, &below, 0);
-}
-
-static bool is_same_link(int a_fd, int b_fd, const char *name)
-{
-	_cleanup_free_ char *a = NULL;
-	_cleanup_free_ char *b = NULL;
-
-	return fd_read_link_at(a_fd, name, &a) == 0 &&
-	       fd_read_link_at(b_fd, name, &b) == 0 && strcmp(a, b) == 0;
-}
-
-/* Can the stage's @name be bound over the live one? */
-static bool is_covering(const struct merge *m, const char *name,
-			const struct stat *staged)
-{
-	struct stat live;
-
-	if (!has_live(m, name, &live))
-		return false;
-	if (S_ISLNK(live.st_mode) || S_ISLNK(staged->st_mode))
-		return S_ISLNK(live.st_mode) && S_ISLNK(staged->st_mode) &&
-		       is_same_link(m->live_fd, m->stage_fd, name);
-	return S_ISDIR(live.st_mode) == S_ISDIR(staged->st_mode);
-}
-
-/* Is there a name in @range that passes @test for this folder? */
-static bool any_listed(const struct merge *m, const struct paths *range,
-		       bool (*test)(const struct merge *m, const char *name))
-{
-	char name[NAME_MAX + 1];
-	size_t same;
-
-	for (size_t i = 0; i < range->n; i += same) {
-		size_t len = paths_component(range, i, &same);
-
-		if (len > NAME_MAX)
-			continue;
-		memcpy(name, range->v[i] + range->skip, len);
-		name[len] = '\0';
-		if (test(m, name))
-			return true;
-	}
-	return false;
-}
-
-static bool name_goes(const struct merge *m, const char *name)
-{
-	struct stat st;
-
-	return stat_entry(m->live_fd, name, &st) && !has_live(m, name, &st) &&
-	       !stat_entry(m->stage_fd, name, &st);
-}
-
-static bool name_is_wanting(const struct merge *m, const char *name)
-{
-	struct stat st;
-
-	return !has_live(m, name, &st) && !stat_entry(m->stage_fd, name, &st);
-}
-
-/* Do names come or go, so that covering the live folder does not do? */
-static bool wants_skeleton(const struct merge *m)
-{
-	_cleanup_dir_ DIR *dir = NULL;
-	struct dirent *entry;
-	struct stat st;
-
-	if (m->live_fd < 0 || any_listed(m, &m->removed, name_goes) ||
-	    any_listed(m, &m->needed, name_is_wanting))
-		return true;
-	dir = m->stage_fd >= 0 ? fd_list(m->stage_fd) : NULL;
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL) {
-		if (is_dull(m, entry->d_name) && has_live(m, entry->d_name, &st))
-			continue;
-		if (stat_staged(m, entry->d_name, &st) &&
-		    !is_covering(m, entry->d_name, &st))
-			return true;
-	}
-	return false;
-}
 
 /* The mount point @name for something of type @mode. */
 static int make_point(const struct spot *at, const char *name, mode_t mode)
@@ -240,7 +63,7 @@ static struct merge below_name(const struct merge *m, const char *name,
 {
 	struct merge child = { .live_fd = -1,
 			       .stage_fd = -1,
-			       .place = place_of(m, name) };
+			       .place = sides_place_of(m, name) };
 
 	paths_below(&m->removed, name, &child.removed);
 	*ret_is_needed = paths_below(&m->needed, name, &child.needed);
@@ -255,8 +78,9 @@ static int merge_name(const struct merge *m, const struct spot *at, const char *
 	_cleanup_close_ int done_fd = -1;
 	struct stat live;
 	struct stat staged;
-	bool is_live = has_live(m, name, &live);
-	bool is_staged = stat_staged(m, name, &staged) && !(is_live && is_dull(m, name));
+	bool is_live = sides_has_live(m, name, &live);
+	bool is_staged = side_stat_staged(m, name, &staged) &&
+			 !(is_live && sides_is_dull(m, name));
 	bool is_live_dir = is_live && S_ISDIR(live.st_mode);
 	bool is_needed;
 	struct merge child = below_name(m, name, &is_needed);
@@ -271,10 +95,15 @@ static int merge_name(const struct merge *m, const struct spot *at, const char *
 	    (!is_live_dir || (child.needed.n == 0 && child.removed.n == 0)))
 		return at->is_skeleton ? show_entry(m->live_fd, name, &live, at, err) : 0;
 	if (is_live_dir)
-		child.live_fd = open_side(m->live_fd, name);
+		child.live_fd = side_open_dir(m->live_fd, name);
 	if (is_staged)
-		child.stage_fd = open_staged(m, name);
-	r = merge_dir(&child, at, name, depth + 1, &done_fd, err);
+		child.stage_fd = side_open_staged(m, name);
+	if (child.live_fd >= 0 && child.stage_fd >= 0 && child.needed.n == 0 &&
+	    m->place != MERGE_AT_TOP &&
+	    sides_is_replaced(child.live_fd, child.stage_fd, &child.removed, 0))
+		r = show_entry(m->stage_fd, name, &staged, at, err);
+	else
+		r = merge_dir(&child, at, name, depth + 1, &done_fd, err);
 	closep(&child.live_fd);
 	closep(&child.stage_fd);
 	return r;
@@ -296,8 +125,8 @@ static int merge_listed(const struct merge *m, const struct paths *range,
 		memcpy(name, range->v[i] + range->skip, len);
 		name[len] = '\0';
 		/* made already, by this list or because a side has it */
-		if (at->is_skeleton ? stat_entry(at->dir_fd, name, &st)
-				    : stat_entry(m->stage_fd, name, &st))
+		if (at->is_skeleton ? side_stat(at->dir_fd, name, &st)
+				    : side_stat(m->stage_fd, name, &st))
 			continue;
 		r = merge_name(m, at, name, depth, err);
 	}
@@ -315,7 +144,7 @@ static int merge_side(const struct merge *m, int side_fd, const struct spot *at,
 	if (side_fd >= 0 && dir == NULL)
 		return kg_fail_errno(err, -errno, "cannot list a folder of the view");
 	while (r == 0 && dir != NULL && (entry = fd_list_next(dir)) != NULL) {
-		if (at->is_skeleton && stat_entry(at->dir_fd, entry->d_name, &st))
+		if (at->is_skeleton && side_stat(at->dir_fd, entry->d_name, &st))
 			continue;
 		r = merge_name(m, at, entry->d_name, depth, err);
 	}
@@ -367,7 +196,7 @@ static int open_covered(const struct merge *m, const struct spot *at, const char
 	if (at->is_skeleton)
 		fd = mount_copy(m->live_fd, "", MOUNT_TREE);
 	else
-		fd = open_side(at->dir_fd, name);
+		fd = side_open_dir(at->dir_fd, name);
 	ret_spot->dir_fd = fd;
 	if (fd < 0)
 		return at->is_skeleton ? fd : -errno;
@@ -382,8 +211,8 @@ static int merge_dir(const struct merge *m, const struct spot *at, const char *n
 
 	if (depth > MERGE_MAX_DEPTH)
 		return kg_fail(err, -KGE_LIMIT, "%s: folders nested too deeply", name);
-	r = wants_skeleton(m) ? open_skeleton(at, name, &spot)
-			      : open_covered(m, at, name, &spot);
+	r = sides_wants_skeleton(m) ? open_skeleton(at, name, &spot)
+				    : open_covered(m, at, name, &spot);
 	if (r < 0)
 		kg_fail_errno(err, r, "cannot open up %s in the view", name);
 	else
@@ -405,7 +234,7 @@ int merge_mount(const struct merge *m, int dir_fd, const char *name, struct kg_e
 	/*
 	 * a skeleton of its own, or a copy of all that is live: both are mounts at @name
 	 */
-	struct spot spot = { .dir_fd = -1, .is_skeleton = wants_skeleton(m) };
+	struct spot spot = { .dir_fd = -1, .is_skeleton = sides_wants_skeleton(m) };
 	int r;
 
 	spot.dir_fd = spot.is_skeleton ? mount_tmpfs("0755", "1m", MOUNT_ATTR_NODEV)

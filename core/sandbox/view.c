@@ -19,23 +19,43 @@
 
 #define TMP_SIZE "25%" /* of memory */
 
-/* /lib -> usr/lib: a path by its first component's link. */
-static void add_canonical(struct strv *list, int root_fd, const char *path)
+/* What the first component of paths is a link to; the last answer is kept. */
+struct top_link {
+	int root_fd;
+	char name[NAME_MAX + 1];
+	char *target; /* NULL: no link, or one that goes astray */
+};
+
+static void top_link_find(struct top_link *top, const char *path, size_t len)
 {
-	_cleanup_free_ char *target = NULL;
-	char first[NAME_MAX + 1];
+	if (len == strlen(top->name) && memcmp(top->name, path, len) == 0)
+		return;
+	memcpy(top->name, path, len);
+	top->name[len] = '\0';
+	free(top->target);
+	top->target = NULL;
+	(void)!fd_read_link_at(top->root_fd, top->name, &top->target);
+	if (top->target != NULL && strstr(top->target, "..") != NULL) {
+		free(top->target);
+		top->target = NULL;
+	}
+}
+
+/* /lib -> usr/lib: a path by its first component's link. */
+static void add_canonical(struct strv *list, struct top_link *top, const char *path)
+{
 	size_t len;
 
 	path += strspn(path, "/");
 	len = strcspn(path, "/");
 	if (len == 0 || len > NAME_MAX)
 		return;
-	memcpy(first, path, len);
-	first[len] = '\0';
-	if (fd_read_link_at(root_fd, first, &target) < 0 || strstr(target, "..") != NULL)
+	top_link_find(top, path, len);
+	if (top->target == NULL)
 		strv_add(list, path);
 	else
-		strv_addf(list, "%s%s", target + strspn(target, "/"), path + len);
+		strv_addf(list, "%s%s", top->target + strspn(top->target, "/"),
+			  path + len);
 }
 
 static struct paths sorted(struct strv *list)
@@ -46,7 +66,7 @@ static struct paths sorted(struct strv *list)
 }
 
 /* Folders that something will be mounted on. */
-static void list_needed(const struct box *box, struct strv *out)
+static void list_needed(const struct box *box, struct top_link *top, struct strv *out)
 {
 	static const char *const always[] = { "proc", "dev", "tmp" };
 	const struct sandbox *how = box->how;
@@ -54,7 +74,7 @@ static void list_needed(const struct box *box, struct strv *out)
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		strv_add(out, always[i]);
 	for (size_t i = 0; how->masks != NULL && how->masks[i] != NULL; i++)
-		add_canonical(out, box->live_fd, how->masks[i]);
+		add_canonical(out, top, how->masks[i]);
 	for (size_t i = 0; i < how->n_binds; i++) {
 		_cleanup_str_ struct str path = { 0 };
 		const char *at = how->binds[i].at;
@@ -69,7 +89,7 @@ static void list_needed(const struct box *box, struct strv *out)
 		else
 			str_addn(&path, at, (size_t)(slash - at));
 		out->failed |= !str_ok(&path);
-		add_canonical(out, box->live_fd, str_get(&path));
+		add_canonical(out, top, str_get(&path));
 	}
 }
 
@@ -79,10 +99,12 @@ static int mount_union(const struct box *box, int base_fd, struct kg_err *err)
 	_cleanup_strv_ struct strv needed = { 0 };
 	struct merge m = { .live_fd = box->live_fd, .stage_fd = box->stage_fd };
 	const char *const *paths = box->how->removed;
+	struct top_link top = { .root_fd = box->live_fd };
 
 	for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
-		add_canonical(&removed, box->live_fd, paths[i]);
-	list_needed(box, &needed);
+		add_canonical(&removed, &top, paths[i]);
+	list_needed(box, &top, &needed);
+	free(top.target);
 	if (!strv_ok(&removed) || !strv_ok(&needed))
 		return kg_fail_errno(err, -ENOMEM, "cannot prepare the build's view");
 	m.removed = sorted(&removed);

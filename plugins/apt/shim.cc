@@ -306,6 +306,15 @@ Version find_version(const shim_version &what)
 	return Version();
 }
 
+/* apt could take another version of the package instead: a pin makes it do so. */
+bool has_alternative(const Version &version, const Held &held)
+{
+	for (auto other = version.ParentPkg().VersionList(); !other.end(); ++other)
+		if (other != version && held.count(other->ID) == 0)
+			return true;
+	return false;
+}
+
 /* Versions that depend on @target and are not held yet. */
 std::vector<Version> dependents(const Version &target, const Held &held)
 {
@@ -393,7 +402,8 @@ void shim_each_dependent(const struct shim_version *held, size_t n, shim_version
 			if (!all.emplace(version->ID, version).second)
 				continue;
 			queue.push_back(version);
-			each(version.ParentPkg().Name(), version.VerStr(), data);
+			if (has_alternative(version, all))
+				each(version.ParentPkg().Name(), version.VerStr(), data);
 		}
 	}
 }

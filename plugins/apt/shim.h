@@ -46,7 +46,10 @@ struct shim_version {
 	const char *version;
 };
 typedef void shim_version_fn(const char *name, const char *version, void *data);
-/* Not installed versions that cannot be installed without one of @held, @held left out. */
+/*
+ * Versions of other packages that cannot be installed without one of @held, where apt has
+ * another version to fall back on: meta packages.
+ */
 void shim_each_dependent(const struct shim_version *held, size_t n, shim_version_fn *each,
 			 void *data);
 /* apt could install this version today. */

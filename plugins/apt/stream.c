@@ -185,6 +185,18 @@ static bool dpkg_goes_elsewhere(const struct stream *s)
 	return false;
 }
 
+/* python-apt writes "//var/lib/dpkg/status". */
+static bool is_same_path(const char *value, const char *path)
+{
+	while (*value != '\0' && *value == *path) {
+		value++;
+		path++;
+		while (value[-1] == '/' && *value == '/')
+			value++;
+	}
+	return *value == '\0' && *path == '\0';
+}
+
 static bool is_root(const char *value)
 {
 	return value[strspn(value, "/")] == '\0';
@@ -203,7 +215,7 @@ const char *stream_foreign_root(const struct stream *s)
 		return "RootDir";
 	if (!is_root(stream_config(s, "DPkg::Chroot-Directory")))
 		return "DPkg::Chroot-Directory";
-	if (status[0] != '\0' && strcmp(status, "/var/lib/dpkg/status") != 0)
+	if (status[0] != '\0' && !is_same_path(status, "/var/lib/dpkg/status"))
 		return "Dir::State::status";
 	if (dpkg_goes_elsewhere(s))
 		return "DPkg::Options";

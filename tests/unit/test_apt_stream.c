@@ -109,6 +109,23 @@ static void assert_foreign(const char *line, const char *why)
 	stream_fini(&s);
 }
 
+/* unattended-upgrades' own cache is made with rootdir="/". */
+static void test_doubled_slashes_are_this_root(void **state)
+{
+	struct stream s;
+
+	(void)state;
+	assert_int_equal(
+		parse("VERSION 3\nDir=//\nDir::State::status=//var/lib//dpkg/status\n\n",
+		      &s, NULL),
+		0);
+	assert_null(stream_foreign_root(&s));
+	stream_fini(&s);
+	assert_foreign("Dir::State::status=/var/lib/dpkg/status/", "Dir::State::status");
+	assert_foreign("Dir::State::status=/var/lib/dpkg/statu", "Dir::State::status");
+	assert_foreign("Dir::State::status=var/lib/dpkg/status", "Dir::State::status");
+}
+
 static void test_foreign_roots_are_seen(void **state)
 {
 	(void)state;
@@ -134,6 +151,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_the_protocol_is_refused),
 		cmocka_unit_test(test_cut_off_anywhere_does_not_crash),
 		cmocka_unit_test(test_foreign_roots_are_seen),
+		cmocka_unit_test(test_doubled_slashes_are_this_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,8 +53,9 @@ static void no_link_leads_out_of_the_root(void **state)
 	assert_int_equal(symlinkat("../../../../etc/passwd", f->fd, "passwd"), 0);
 	assert_int_equal(fd_try_open_in(f->fd, "outside/passwd", O_RDONLY), -ENOENT);
 	assert_int_equal(fd_try_open_in(f->fd, "passwd", O_RDONLY), -ENOENT);
-	assert_int_equal(fd_read_file_in(f->fd, "../../etc/passwd", 1u << 20, &text, NULL, NULL),
-			 -ENOENT);
+	assert_int_equal(
+		fd_read_file_in(f->fd, "../../etc/passwd", 1u << 20, &text, NULL, NULL),
+		-ENOENT);
 }
 
 static void make_dir_follows_links_inside_only(void **state)
@@ -138,7 +139,8 @@ static void a_fifo_in_a_tree_is_refused(void **state)
 	int to_fd = fd_make_dir_in(f->fd, "to", 0755, NULL);
 
 	assert_int_equal(mkfifoat(from_fd, "pipe", 0644), 0);
-	assert_int_equal(fd_copy_tree(from_fd, to_fd, FD_COPY_KEEP_OWNER, 0, 0, &err), -EINVAL);
+	assert_int_equal(fd_copy_tree(from_fd, to_fd, FD_COPY_KEEP_OWNER, 0, 0, &err),
+			 -EINVAL);
 	assert_non_null(strstr(err.text, "pipe"));
 	close(from_fd);
 	close(to_fd);

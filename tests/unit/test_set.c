@@ -165,6 +165,25 @@ static void what_waits_is_found_by_no_glob_until_it_is_published(void **state)
 	root_expect(t, DKMS "/two.ko", "new two");
 }
 
+static void what_was_built_again_since_wins_over_what_waits(void **state)
+{
+	const struct commit_root *t = *state;
+	const struct set set = root_set(t);
+	_cleanup_txn_ struct txn txn = TXN_INIT;
+
+	root_put(t, DKMS "/one.ko", "old one");
+	root_begin(t, &txn);
+	OK(set_place(&txn, &set, KG_CHANGE_CHANGES, 0, why));
+	root_put(t, "sealed/one.ko", "newer one");
+	OK(set_publish(&t->sys, &txn, &set, why));
+	OK(depmod_skip(&t->sys, RELEASE, why));
+	root_expect(t, DKMS "/one.ko", "newer one");
+	root_expect(t, DKMS "/two.ko", "new two");
+	OK(set_take_back(&txn, RELEASE, why));
+	root_expect(t, DKMS "/one.ko", "old one");
+	root_expect(t, DKMS "/two.ko", NULL);
+}
+
 static void what_waits_is_taken_back_without_a_trace(void **state)
 {
 	const struct commit_root *t = *state;
@@ -437,6 +456,7 @@ int main(void)
 		CASE(placing_again_replaces_and_is_taken_back_whole),
 		CASE(arrival_is_a_look_without_the_sealed_files),
 		CASE(what_waits_is_found_by_no_glob_until_it_is_published),
+		CASE(what_was_built_again_since_wins_over_what_waits),
 		CASE(what_waits_is_taken_back_without_a_trace),
 		CASE(withdrawn_and_published_in_one_transaction_comes_back_whole),
 		CASE(removing_the_transaction_keeps_what_is_published),

@@ -23,9 +23,9 @@ static struct kg_spawn shell(const char *const argv[])
 
 static void the_child_sees_three_fds_and_a_clean_environment(void **state)
 {
-	const char *const argv[] = {
-		"/bin/sh", "-c", "ls /proc/$$/fd | wc -l; pwd; echo ${FOO-unset}", NULL
-	};
+	const char *const argv[] = { "/bin/sh", "-c",
+				     "ls /proc/$$/fd | wc -l; pwd; echo ${FOO-unset}",
+				     NULL };
 	const struct kg_spawn how = shell(argv);
 	struct str out = { 0 };
 	int status = -1;
@@ -76,8 +76,10 @@ static void a_time_limit_ends_the_whole_group(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(spawn_capture(&how, 300, 4096, &out, &status, NULL), -KGE_TIMEOUT);
-	assert_int_equal(parse_u64n(str_get(&out), strcspn(str_get(&out), "\n"), &pid), 0);
+	assert_int_equal(spawn_capture(&how, 300, 4096, &out, &status, NULL),
+			 -KGE_TIMEOUT);
+	assert_int_equal(parse_u64n(str_get(&out), strcspn(str_get(&out), "\n"), &pid),
+			 0);
 	usleep(50000);
 	assert_true(proc_start_time((pid_t)pid, &ticks) < 0 ||
 		    !proc_is_running((pid_t)pid, ticks));
@@ -92,7 +94,8 @@ static void endless_output_is_cut_off(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(spawn_capture(&how, 10000, 100000, &out, &status, NULL), -KGE_LIMIT);
+	assert_int_equal(spawn_capture(&how, 10000, 100000, &out, &status, NULL),
+			 -KGE_LIMIT);
 	assert_true(out.len <= 100000);
 	str_fini(&out);
 }

@@ -74,7 +74,8 @@ static void numbers_are_whole_or_refused(void **state)
 
 static void names_that_could_leave_a_folder_are_not_plain(void **state)
 {
-	static const char *const bad[] = { "", ".", "..", "a/b", ".hidden", "a\nb", "a\x7f" };
+	static const char *const bad[] = { "",	      ".",    "..",   "a/b",
+					   ".hidden", "a\nb", "a\x7f" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -90,7 +91,8 @@ static void names_that_could_leave_a_folder_are_not_plain(void **state)
 
 static void paths_have_plain_components_only(void **state)
 {
-	static const char *const bad[] = { "/usr", "usr/", "usr//src", "usr/../etc", "", "a/./b" };
+	static const char *const bad[] = { "/usr",	 "usr/", "usr//src",
+					   "usr/../etc", "",	 "a/./b" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

@@ -161,7 +161,7 @@ check "a link in K/A stays one" "symbolic link" "$(stat -c %F "$out/ka/s")"
 check "a module that is a link to a file of root's" "-1025" \
 	"$(in_build -m m -k "ln -s $work/secret m.ko" | cut -d' ' -f1)"
 check "a folder in a module's place" "-1025" "$(in_build -m m -k "mkdir m.ko" | cut -d' ' -f1)"
-printf '#!/bin/sh\nd=/var/lib/dkms/m/1/%s/x86_64\nrm -r $d/module; ln -s /etc $d/module\n' $R >"$src/post.sh"
+printf '#!/bin/sh\nka=/var/lib/dkms/m/1/%s/x86_64\nrm -r $ka/module; ln -s /etc $ka/module\n' $R >"$src/post.sh"
 chmod 0755 "$src/post.sh"
 check_match "K/A/module replaced by a link" "-20 phase 7 *module*" "$(in_build -m m -k 'make all' -z post.sh)"
 mknod "$src/null" c 1 3

@@ -67,6 +67,17 @@ rm "$stage/usr/src/linux-49/Makefile"
 ln -s extra "$stage/usr/src/linux-49/Makefile"
 check "a staged link replaces" "gone gone" "$(in_box -- /bin/sh -c 'cd /usr/src/linux-49; cat Makefile extra' | xargs)"
 rm -r "$stage/usr/src/linux-49"
+# All of a folder's names are staged, or go: it is the stage's, one mount.
+mkdir -p "$stage/usr/src/linux-49/sub" "$root/usr/src/linux-49/sub"
+echo 49c >"$stage/usr/src/linux-49/Makefile"
+echo new >"$stage/usr/src/linux-49/sub/new"
+echo old >"$root/usr/src/linux-49/sub/old"
+replaced() { in_box "$@" -- /bin/sh -c 'cd /usr/src/linux-49; echo *; cat Makefile sub/*; grep -c linux-49 /proc/self/mountinfo' | xargs; }
+check "a folder that is replaced as a whole" "Makefile sub 49c new 1" \
+	"$(replaced -d usr/src/linux-49/extra -d usr/src/linux-49/sub/old)"
+check_match "not while somebody else has a file in it" "Makefile extra sub 49c new old [1-9]*" "$(replaced)"
+check_match "... or deeper" "Makefile sub 49c new old [1-9]*" "$(replaced -d usr/src/linux-49/extra)"
+rm -r "$stage/usr/src/linux-49" "$root/usr/src/linux-49/sub"
 echo file >"$stage/usr/src/linux-49"
 check "a staged file replaces a folder" "file" "$(in_box -- /bin/cat /usr/src/linux-49)"
 rm "$stage/usr/src/linux-49"

@@ -36,14 +36,14 @@ layer_kold_flavours() {
     apt-get install -y linux-{image,headers}-{rt,cloud}-"$BED_ARCH"
 }
 layer_kold_uu() { apt-get install -y unattended-upgrades; }
-layer_kg() { bed_install_kmodgate v4l2loopback-dkms; }
-layer_kg_flavours() { bed_install_kmodgate v4l2loopback-dkms; }
-layer_kg_uu() { bed_install_kmodgate v4l2loopback-dkms; }
+layer_kg() { bed_install_kmodgate v4l2loopback-dkms && update-initramfs -u -k all; }
+layer_kg_flavours() { bed_install_kmodgate v4l2loopback-dkms && update-initramfs -u -k all; }
+layer_kg_uu() { bed_install_kmodgate v4l2loopback-dkms && update-initramfs -u -k all; }
 layer_kcloud() {
     echo acpi_call >>/etc/initramfs-tools/modules
     apt-get install -y linux-{image,headers}-cloud-"$BED_ARCH"
 }
-layer_kgc() { bed_install_kmodgate acpi-call-dkms; }
+layer_kgc() { bed_install_kmodgate acpi-call-dkms && update-initramfs -u -k all; }
 
 # mmdebstrap runs on the outside, from the pockets.
 bed_boot() {

@@ -180,6 +180,7 @@ case_it_is_half_unpacked_when_the_kernel_is_configured() {
     run "${install_new[@]}"
     expect_rc 0
     expect_served "$new" $mod acpi_call
+    kmodgate recover
     expect_settled
     expect_clean_dpkg
 }

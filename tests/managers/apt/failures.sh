@@ -80,7 +80,7 @@ case_a_kernel_that_dpkg_cannot_unpack_leaves_no_modules_behind() {
     expect_settled
     dpkg -P bed-owner
     note "and once the reason is gone"
-    run "${install_new[@]}"
+    run apt-get install -y -f
     expect_rc 0
     expect_served "$new" $mod acpi_call
 }

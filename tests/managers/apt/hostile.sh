@@ -159,7 +159,7 @@ case_hostile_plans_are_refused_with_a_line_and_change_nothing() {
         n=$((n + 1))
     }
     line=$(grep -n '^sources:' $valid | cut -d: -f1)
-    bad 'an unknown key' "line $line\b" 's/^sources:/souces:/'
+    bad 'an unknown key' "line $line\b" 's/^sources:/origins:/'
     bad 'an unknown key in a kernel' 'line 8\b' 's/^    change: stays/    chance: stays/'
     bad 'a missing key' 'line' '/^manager:/d'
     bad 'a key that is there twice' 'line 3\b' '2p'

@@ -33,8 +33,11 @@ world_depends() {
     linux-headers-*-common) ;;
     linux-headers-*[0-9]-amd64|linux-headers-*+*-amd64)
         r=${name#linux-headers-}
+        # As since Debian 13: the kernel itself, whose own needs no build has.
+        case $r in *+*) echo -n "linux-image-$r | linux-image-$r-unsigned, " ;; esac
         echo "linux-headers-${r%-amd64}-common, linux-kbuild-${r%-amd64} | linux-kbuild-6.1, linux-compiler-gcc-12-x86 | gcc"
         ;;
+    linux-image-*+*) echo "linux-libc-dev" ;;
     linux-kbuild-*) echo "libc6 (>= 2.34), libelf1 (>= 0.142), pahole | libc6" ;;
     pahole) echo "libbpf1 (>= 1:1.4), libdw1" ;;
     libbpf1) echo "libelf1, zlib1g" ;;
