@@ -289,6 +289,9 @@ static int build_sources(struct making *m, const struct sandbox *view)
 	int r = build_run(&req, &result, &job->err);
 
 	job->build_ms = result.command_ms;
+	/* Every command succeeded, and still a declared module is not there. */
+	if (r == -KGE_BUILD && result.status == 0)
+		job->err.code = r = -KGE_CHECK;
 	if (r == -KGE_EXCLUDED) {
 		job->outcome = KG_OUTCOME_EXCLUDED;
 		return r;
@@ -412,9 +415,11 @@ static int make_job(struct making *m)
 	m->release = run_find_release(m->run, job->release);
 	if (m->release == NULL)
 		return fail(m, KG_PHASE_HEADERS, -ENOMEM);
-	m->source_fd = run_open_source(m->run, job->source, &job->err);
+	m->source_fd = run_open_source(m->run, job->source, NULL);
 	if (m->source_fd < 0)
-		return fail(m, KG_PHASE_COPY, m->source_fd);
+		return fail(m, KG_PHASE_RECIPE,
+			    kg_fail_errno(&job->err, m->source_fd,
+					  "its source /%s cannot be opened", job->source->path));
 	r = run_read_recipe(m->run, job->source, m->source_fd, m->release, &m->recipe,
 			    &job->err);
 	if (r == 0)

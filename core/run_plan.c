@@ -201,6 +201,33 @@ static bool is_newest(const struct sources *all, const struct kg_source *source)
 	return true;
 }
 
+/* Registered, but its folder is gone: its job fails, and says so where it matters. */
+static int add_broken(struct run *run, struct sources *all, struct kg_err *err)
+{
+	const struct reg_filter everything = { 0 };
+	struct reg_list list = { 0 };
+	int r = reg_list_read(run->sys, &everything, REG_NO_COMPARE, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		const struct reg_entry *e = &list.entries[i];
+		struct kg_source *slot;
+
+		if (e->state != REG_BROKEN || find_source(all, e->name, e->version) != NULL)
+			continue;
+		slot = ARENA_ADD(&run->arena, all->v, all->n);
+		if (slot == NULL)
+			break;
+		slot->name = arena_strdup(&run->arena, e->name);
+		slot->version = arena_strdup(&run->arena, e->version);
+		slot->path = arena_printf(&run->arena, "%s/%s-%s", run->sys->source_tree,
+					  e->name, e->version);
+	}
+	reg_list_fini(&list);
+	if (r == 0 && run->arena.failed)
+		r = kg_fail_errno(err, -ENOMEM, "cannot list the sources");
+	return r;
+}
+
 static int collect_sources(struct run *run, const struct kg_plan *plan,
 			   struct sources *all, struct kg_err *err)
 {
@@ -217,6 +244,9 @@ static int collect_sources(struct run *run, const struct kg_plan *plan,
 			return kg_fail_errno(err, -ENOMEM, "cannot list the sources");
 		*slot = known[i];
 	}
+	r = add_broken(run, all, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < plan->n_sources; i++) {
 		r = apply_plan_source(run, all, &plan->sources[i], err);
 		if (r < 0)

@@ -172,11 +172,25 @@ static int roll_back(struct run *run, struct txn *txn, const struct run_record *
 	return r;
 }
 
+static bool is_registered(struct run *run, const struct run_record *rec)
+{
+	const char *active = NULL;
+
+	return reg_active_version(run->sys, rec->name, rec->release, rec->arch,
+				  &run->arena, &active, NULL) == 0 &&
+	       active != NULL && strcmp(active, rec->version) == 0;
+}
+
+/* A maintainer script may have removed and re-added it since it arrived: then it arrives again. */
 static int keep(struct run *run, struct txn *txn, const struct run_record *rec,
 		struct kg_err *err)
 {
-	int r = run_arrive_record(run, txn, rec, err);
+	int r = 0;
 
+	if (!is_registered(run, rec))
+		r = txn_note(txn, "departed", rec->release, err);
+	if (r == 0)
+		r = run_arrive_record(run, txn, rec, err);
 	if (r == 0)
 		r = run_remember_working(run->sys, rec->name, run_flavour(rec->release),
 					 err);

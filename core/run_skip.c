@@ -16,11 +16,32 @@ static int open_state(const struct kg_system *sys, struct kg_err *err)
 	return fd_make_dir_in(sys->root_fd, sys->state_dir, 0755, err);
 }
 
+#define HOLD_TIMEOUT_MS 10000
+
+/* What is held would not come again with the same command. The next stop may hold it anew. */
+static void lift_holds(const char *manager)
+{
+	_cleanup_strv_ struct strv args = { 0 };
+	struct kg_spawn how = { .dir_fd = -1, .in_fd = -1, .out_fd = -1, .err_fd = 2 };
+	int status = 0;
+
+	strv_addf(&args, "%s/%s-hold", KG_LIBEXECDIR, manager);
+	strv_add(&args, "clear");
+	if (!strv_ok(&args) || access(args.v[0], X_OK) < 0)
+		return;
+	how.argv = (const char *const *)args.v;
+	if (spawn_run(&how, HOLD_TIMEOUT_MS, &status, NULL) < 0 || status != 0)
+		kg_warning("the holds of %s were not lifted", manager);
+}
+
 int kg_skip_once(const struct kg_system *sys, struct kg_err *err)
 {
 	_cleanup_close_ int fd = open_state(sys, err);
+	int r = fd < 0 ? fd : fd_replace_at(fd, "skip-once", "", 0, 0644, err);
 
-	return fd < 0 ? fd : fd_replace_at(fd, "skip-once", "", 0, 0644, err);
+	if (r == 0)
+		lift_holds("apt");
+	return r;
 }
 
 /* "PID START" of the package manager the skip was spent on: its hook may run more than once. */
@@ -69,8 +90,6 @@ bool run_is_skipped(const struct kg_system *sys, const struct kg_plan *plan)
 }
 
 /* ---- status ---- */
-
-#define HOLD_TIMEOUT_MS 10000
 
 static void add_item(struct kg_status *status, const char *id, const char *text,
 		     bool needs_recovery)

@@ -174,13 +174,19 @@ static struct report_context report_of(const struct run *run)
 	};
 }
 
+/* From here on a failed job is required when it is a reason to stop. */
+static void mark_reasons(struct run *run)
+{
+	for (size_t i = 0; i < run->n_jobs; i++)
+		run->jobs[i].is_required = run_stops(run, &run->jobs[i]);
+}
+
 void run_report_stop(struct run *run)
 {
 	struct report_context ctx = report_of(run);
 	struct kg_err err = { 0 };
 
-	for (size_t i = 0; i < run->n_jobs; i++)
-		run->jobs[i].is_required = run_stops(run, &run->jobs[i]);
+	mark_reasons(run);
 	if (run->policy.on_failure == KG_ON_FAILURE_HOLD) {
 		ctx.hold_path = set_hold(run, &err);
 		ctx.is_hold_set = ctx.hold_path != NULL;
@@ -194,6 +200,7 @@ void run_report_pass(struct run *run)
 {
 	struct report_context ctx = report_of(run);
 
+	mark_reasons(run);
 	report_warnings(stderr, &ctx);
 	report_pass(stderr, &ctx);
 }

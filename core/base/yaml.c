@@ -149,14 +149,17 @@ static int reader_close(struct yaml_reader *r)
 	return node->kind == YAML_MAP ? map_check_unique(node, r->err) : 0;
 }
 
-static int reader_add_key(struct yaml_reader *r, const char *text)
+static int reader_add_key(struct yaml_reader *r, const char *text, unsigned int line)
 {
 	struct yaml_frame *top = &r->frames[r->depth - 1];
+	size_t n_lines = top->n_keys;
+	unsigned int *line_slot = ARENA_ADD(r->arena, top->node->key_lines, n_lines);
 	const char **slot = ARENA_ADD(r->arena, top->node->keys, top->n_keys);
 
-	if (slot == NULL)
+	if (slot == NULL || line_slot == NULL)
 		return kg_fail_errno(r->err, -ENOMEM, "reading YAML");
 	*slot = text;
+	*line_slot = line;
 	top->key = text;
 	return 0;
 }
@@ -177,7 +180,7 @@ static int reader_add_scalar(struct yaml_reader *r, const yaml_event_t *event)
 	if (text == NULL)
 		return kg_fail_errno(r->err, -ENOMEM, "reading YAML");
 	if (top != NULL && top->node->kind == YAML_MAP && top->key == NULL)
-		return reader_add_key(r, text);
+		return reader_add_key(r, text, (unsigned int)event->start_mark.line + 1);
 	rc = reader_new_node(r, event, YAML_SCALAR, &node);
 	if (rc < 0 || node == NULL)
 		return rc;
@@ -298,7 +301,7 @@ int yaml_expect_map(const struct yaml_node *node, const char *what,
 		if (!is_among(node->keys[i], known))
 			return kg_fail(err, -KGE_FORMAT,
 				       "line %u: unknown key '%s' in %s",
-				       node->items[i]->line, node->keys[i], what);
+				       node->key_lines[i], node->keys[i], what);
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct yaml_node {
 	size_t n;		  /* list or map: number of items */
 	struct yaml_node **items; /* list items, or map values */
 	const char **keys;	  /* map keys */
+	unsigned int *key_lines;  /* and their lines */
 };
 
 int yaml_parse(const char *text, size_t len, struct arena *arena,

@@ -63,8 +63,30 @@ static bool is_first_of_release(const struct report_context *ctx, size_t at)
 	return is_good(&ctx->jobs[at]);
 }
 
+/* Headers that stay though their package file is part of the plan were fetched for the gate. */
+static void print_fetched(FILE *out, const struct kg_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_kernels; i++) {
+		const struct kg_plan_kernel *k = &plan->kernels[i];
+
+		for (size_t n = 0; n < plan->n_archives; n++) {
+			const struct kg_plan_archive *a = &plan->archives[n];
+
+			if (a->change != KG_CHANGE_STAYS || k->n_headers == 0 ||
+			    strcmp(a->package, k->headers[0].name) != 0)
+				continue;
+			fprintf(out,
+				"kmodgate: %s: built with headers fetched for it; "
+				"%s installs them for good\n",
+				k->release, a->package);
+			break;
+		}
+	}
+}
+
 void report_pass(FILE *out, const struct report_context *ctx)
 {
+	print_fetched(out, ctx->plan);
 	for (size_t i = 0; i < ctx->n_jobs; i++) {
 		if (!is_first_of_release(ctx, i))
 			continue;

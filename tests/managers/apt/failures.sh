@@ -214,5 +214,6 @@ case_a_gate_that_dies_is_no_verdict_and_the_kernel_gets_its_modules_on_arrival()
     expect_order 'kmodgate.*(warning|error)' '^Unpacking '
     expect_served "$new" $mod acpi_call
     expect_dkms "$new" slow/1
+    kmodgate recover
     expect_settled
 }

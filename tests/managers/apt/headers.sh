@@ -3,9 +3,13 @@
 # Headers that are not part of the transaction: apt's cache, then a download from inside the hook, then policy.
 # shellcheck source=../../lib/bed/inside.sh disable=SC2317
 
+# Nothing that asks for headers by itself: with it, apt brings them along with any newer image.
+image_alone() { apt-get purge -y linux-image-amd64 linux-headers-amd64; }
+
 # bed: layer=kg uname=old
 case_headers_in_the_archive_cache_serve_an_image_that_comes_alone() {
     # A mirror that is gone after the download: only the cache can answer.
+    image_alone
     cp -rL /srv/bed/new /tmp/mirror
     bed_pockets base old
     echo 'deb [trusted=yes] copy:/tmp/mirror ./' >>/etc/apt/sources.list.d/bed.list
@@ -23,6 +27,7 @@ case_headers_in_the_archive_cache_serve_an_image_that_comes_alone() {
 }
 
 case_headers_in_the_archive_cache_are_found_though_apt_has_forgotten_them() {
+    image_alone
     bed_pockets base old new
     apt-get install -y --download-only "linux-headers-$BED_NEW_REL"
     bed_pockets base old # the lists no longer know this version
@@ -33,6 +38,7 @@ case_headers_in_the_archive_cache_are_found_though_apt_has_forgotten_them() {
 }
 
 case_headers_are_fetched_from_inside_the_hook_and_kept_for_later_modules() {
+    image_alone
     bed_pockets base old new
     run apt-get install -y "linux-image-$BED_NEW_REL"
     expect_rc 0
@@ -61,6 +67,7 @@ case_headers_are_fetched_from_inside_the_hook_and_kept_for_later_modules() {
 
 case_headers_that_are_nowhere_stop_the_kernel_or_only_warn_as_policy_says() {
     local image=/srv/bed/new/linux-image-${BED_NEW_REL}_${BED_NEW_VER}_$BED_ARCH.deb
+    image_alone
     bed_before
     run apt-get install -y "$image"
     expect_rc 100

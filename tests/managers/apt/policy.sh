@@ -75,6 +75,18 @@ case_excluded_for_the_new_kernel_though_it_works_here_stops() {
     expect_unchanged hold
 }
 
+case_a_module_that_works_here_but_has_lost_its_source_stops() {
+    register lost
+    dkms install lost/1 -k "$BED_OLD_REL"
+    mv /usr/src/lost-1 /usr/src/elsewhere
+    bed_pockets base old new
+    bed_before
+    run apt-get install -y linux-image-amd64 linux-headers-amd64
+    expect_rc 100
+    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_NEW_REL")" '^ *module +lost/1' '^ *error +.*(source|dkms\.conf)'
+    expect_unchanged hold
+}
+
 case_it_worked_at_the_last_upgrade_is_remembered_after_the_old_kernel_has_gone() {
     # uname -r is the old kernel's, but nothing of it is there: what counts is the last settled transaction.
     bed_tree /tmp/last last 1
