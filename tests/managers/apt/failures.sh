@@ -29,12 +29,6 @@ offer_new() { # [CMD...]
     echo 'deb [trusted=yes] copy:/tmp/pocket ./' >>/etc/apt/sources.list.d/bed.list
     apt-get -qq update
 }
-# The headers may be there (with their link in lib/modules), the kernel and its modules are not.
-expect_nothing_placed() {
-    expect_no_path "/boot/vmlinuz-$new" "/boot/initrd.img-$new" "/usr/lib/modules/$new/updates" "/usr/lib/modules/$new/modules.dep"
-    expect_eq "$(find "/usr/lib/modules/$new" -name '*.ko*' 2>/dev/null)" '' 'modules of a kernel that is not there'
-    expect_no_dkms "$new"
-}
 kill_the_manager=('if [ ! -e /var/tmp/killed ]; then touch /var/tmp/killed'
     'apt=$(sed -n "s/^PPid:[^0-9]*//p" /proc/$PPID/status); kill -9 $apt $PPID; sleep 1; exit 1; fi')
 
@@ -59,7 +53,7 @@ case_a_kernel_whose_preinst_fails_leaves_no_modules_behind() {
     expect_rc 100
     expect_order '^kmodgate: .*acpi-call/1.2.2' '^(Preparing to unpack|Unpacking) ' 'error processing archive'
     expect_not_installed "linux-image-$new"
-    expect_nothing_placed
+    expect_no_release "$new"
     expect_served "$old" $mod acpi_call
     expect_settled
 }
@@ -76,7 +70,7 @@ case_a_kernel_that_dpkg_cannot_unpack_leaves_no_modules_behind() {
     expect_order '^kmodgate: .*acpi-call/1.2.2' '^Unpacking ' 'trying to overwrite'
     expect_not_installed "linux-image-$new"
     expect_no_module "$new" acpi_call
-    expect_nothing_placed
+    expect_no_release "$new"
     expect_settled
     dpkg -P bed-owner
     note "and once the reason is gone"
@@ -127,7 +121,7 @@ case_apt_and_dpkg_killed_before_the_kernel_is_unpacked_then_recover() {
     expect_rc 4
     run kmodgate recover
     expect_rc 0
-    expect_nothing_placed
+    expect_no_release "$new"
     expect_settled
     note "apt is asked again: all is well"
     dpkg --configure -a

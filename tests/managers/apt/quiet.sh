@@ -11,7 +11,7 @@ hooks_on() {
         if grep -q invoke= "$f"; then mv "$f" /etc/dpkg/dpkg.cfg.d/; else mv "$f" /etc/apt/apt.conf.d/; fi
     done
 }
-ours() { find /var/lib/kmodgate /var/log/kmodgate /var/cache/kmodgate /run/kmodgate* -type f -printf '%p %C@\n' 2>/dev/null | sort; }
+ours() { find /var/lib/kmodgate /var/log/kmodgate /var/cache/kmodgate /run/kmodgate* -type f -printf '%p %C@\n' 2>/dev/null | sort || true; }
 same_text() { sed 's/^\(Fetched [0-9.]* .B\).*/\1/' "$OUT"; }
 # Milliseconds of the fastest of N runs.
 fastest() { # N CMD...
