@@ -419,7 +419,8 @@ static int make_job(struct making *m)
 	if (m->source_fd < 0)
 		return fail(m, KG_PHASE_RECIPE,
 			    kg_fail_errno(&job->err, m->source_fd,
-					  "its source /%s cannot be opened", job->source->path));
+					  "its source /%s cannot be opened",
+					  job->source->path));
 	r = run_read_recipe(m->run, job->source, m->source_fd, m->release, &m->recipe,
 			    &job->err);
 	if (r == 0)

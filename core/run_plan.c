@@ -212,7 +212,8 @@ static int add_broken(struct run *run, struct sources *all, struct kg_err *err)
 		const struct reg_entry *e = &list.entries[i];
 		struct kg_source *slot;
 
-		if (e->state != REG_BROKEN || find_source(all, e->name, e->version) != NULL)
+		if (e->state != REG_BROKEN ||
+		    find_source(all, e->name, e->version) != NULL)
 			continue;
 		slot = ARENA_ADD(&run->arena, all->v, all->n);
 		if (slot == NULL)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The numbers of docs/numbers.md, measured in throw-away roots. Every comparison is one run on one
+# The numbers, measured in throw-away roots. Every comparison is one run on one
 # machine; absolute times are for reading, never for a test.
 # shellcheck disable=SC1091
 set -euo pipefail
