@@ -55,12 +55,17 @@ void box_close_others(int *keep, size_t n)
 	close_range(next, ~0U, 0);
 }
 
+/*
+ * glibc keeps two signals to itself: signal(2) refuses them, and posix_spawn(3), so every
+ * make, starts its children with them ignored. Hence the bare call; all zeros is SIG_DFL.
+ */
 void box_reset_signals(void)
 {
+	static const unsigned long dfl[8];
 	sigset_t none;
 
 	for (int signo = 1; signo < NSIG; signo++)
-		signal(signo, SIG_DFL);
+		syscall(SYS_rt_sigaction, signo, dfl, NULL, (size_t)(NSIG / 8));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
