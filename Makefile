@@ -52,9 +52,12 @@ Q = @printf '  %-4s %s\n' $(1) '$(2)';
 endif
 
 # Third-party libraries of the core; each one's header has one home (make check-layers).
-CORE_PC           := yaml-0.1 libcrypto libarchive libkmod zlib liblzma libzstd
-pc_cflags         := $(shell $(PKG_CONFIG) --cflags $(CORE_PC))
+CORE_PC           := yaml-0.1 libcrypto libkmod zlib liblzma libzstd
+# Opened when needed: core/base/libarchive.h.
+LATE_PC           := libarchive
+pc_cflags         := $(shell $(PKG_CONFIG) --cflags $(CORE_PC) $(LATE_PC))
 pc_libs           := $(shell $(PKG_CONFIG) --libs $(CORE_PC))
+late_libs         := $(shell $(PKG_CONFIG) --libs $(LATE_PC))
 
 base_src := $(wildcard core/base/*.c)
 plan_src := $(wildcard core/plan/*.c)
@@ -77,6 +80,12 @@ $(B)/libcore.a: $(call obj,$(core_src))
 
 $(B)/kmodgate: $(call obj,$(cli_src)) $(B)/libcore.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(pc_libs)
+
+# Linked with what is opened late, for packagers' dependency generators; installed nowhere.
+$(B)/late-libs:
+	@mkdir -p $(@D)
+	$(call Q,LD,$@)echo 'int main(void) { return 0; }' | \
+		$(CC) -x c - -o $@ -Wl,--no-as-needed $(late_libs)
 
 $(B)/core/%.o: core/%.c
 	@mkdir -p $(@D)

@@ -7,7 +7,7 @@ cases     := $(sort $(wildcard tests/cases/*/*.sh))
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcore.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $< $(unit_objs_$*) $(B)/libcore.a \
-		$(pc_libs) -lcmocka
+		$(pc_libs) $(late_libs) -lcmocka
 
 .PHONY: check-unit check-cases check-managers check
 check-unit: $(unit_bin)                  ## unit tests

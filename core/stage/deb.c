@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/stage/deb.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <string.h>
 
+#include "core/base/libarchive.h"
 #include "core/base/str.h"
 #include "core/stage/member.h"
 #include "core/stage/xz.h"

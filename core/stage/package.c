@@ -134,9 +134,12 @@ static int package_open_tar(struct package *p, struct kg_err *err)
 int package_open(const char *path, const struct stage_limits *limits,
 		 struct package **ret_package, struct kg_err *err)
 {
-	struct package *p = calloc(1, sizeof(*p));
-	int r;
+	struct package *p;
+	int r = libarchive_load(err);
 
+	if (r < 0)
+		return r;
+	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return kg_fail_errno(err, -ENOMEM, "cannot read package %s", path);
 	p->path = path;

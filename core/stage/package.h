@@ -4,10 +4,9 @@
  * One package archive as a stream of members. A second thread decompresses ahead of the
  * caller. Everything is named in @err: archive, inner archive, what is wrong.
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <stdint.h>
 
+#include "core/base/libarchive.h"
 #include "core/stage/stage.h"
 
 struct package;

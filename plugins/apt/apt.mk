@@ -14,22 +14,22 @@ $(A)/apt-event:  $(call apt_obj,event_main event) $(apt_light)
 $(A)/dpkg-event: $(call apt_obj,dpkg_event_main event) $(apt_light)
 $(A)/apt-settle: $(call apt_obj,settle_main owner child)
 $(A)/apt-event $(A)/dpkg-event $(A)/apt-settle: $(B)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link)
+	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link)
 
 $(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers archives removed policy txn \
 	       dpkgdb deb tar unzip version) $(apt_light) $(B)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
+	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto zlib liblzma libzstd)
 
 $(A)/apt-state: $(call apt_obj,state_main)
 $(A)/apt-hold:  $(call apt_obj,hold_main hold child owner)
 $(A)/apt-state $(A)/apt-hold: $(B)/libbase.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
+	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
 
 # The only C++.
 $(A)/apt-fetch: $(call apt_obj,fetch_main shim version) $(B)/libbase.a
-	$(CXX) $(CXXFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
+	$(call Q,LD,$@)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs apt-pkg)
 
 apt_libexec := $(DESTDIR)$(LIBEXECDIR)

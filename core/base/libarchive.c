@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/base/libarchive.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/str.h"
+
+#define SONAME "libarchive.so.13"
+
+/* What packaging tools read to learn of a library that is not linked: the ELF note "FDO". */
+#define NOTE_TEXT \
+	"[{\"feature\":\"archive\",\"description\":\"package archives\"," \
+	"\"priority\":\"required\",\"soname\":[\"" SONAME "\"]}]"
+struct dlopen_note {
+	unsigned int name_size;
+	unsigned int text_size;
+	unsigned int type;
+	char name[4];
+	_Alignas(unsigned int) char text[sizeof(NOTE_TEXT)];
+};
+__attribute__((used, section(".note.dlopen"),
+	       aligned(4))) static const struct dlopen_note note = {
+	.name_size = 4,
+	.text_size = sizeof(NOTE_TEXT),
+	.type = 0x407c0c0a,
+	.name = "FDO",
+	.text = NOTE_TEXT,
+};
+
+typedef struct archive ar;
+typedef struct archive_entry entry;
+
+/* result, name, parameters, arguments */
+#define CALLS(X) \
+	X(ar *, archive_read_new, (void), ()) \
+	X(int, archive_read_free, (ar * a), (a)) \
+	X(int, archive_read_support_filter_none, (ar * a), (a)) \
+	X(int, archive_read_support_filter_bzip2, (ar * a), (a)) \
+	X(int, archive_read_support_filter_gzip, (ar * a), (a)) \
+	X(int, archive_read_support_filter_lzma, (ar * a), (a)) \
+	X(int, archive_read_support_filter_zstd, (ar * a), (a)) \
+	X(int, archive_read_support_format_ar, (ar * a), (a)) \
+	X(int, archive_read_support_format_empty, (ar * a), (a)) \
+	X(int, archive_read_support_format_raw, (ar * a), (a)) \
+	X(int, archive_read_support_format_tar, (ar * a), (a)) \
+	X(int, archive_read_open, \
+	  (ar * a, void *data, archive_open_callback *open, archive_read_callback *read, \
+	   archive_close_callback *close), \
+	  (a, data, open, read, close)) \
+	X(int, archive_read_open_fd, (ar * a, int fd, size_t size), (a, fd, size)) \
+	X(int, archive_read_next_header, (ar * a, entry * *e), (a, e)) \
+	X(la_ssize_t, archive_read_data, (ar * a, void *data, size_t n), (a, data, n)) \
+	X(int, archive_read_data_block, \
+	  (ar * a, const void **data, size_t *n, la_int64_t *offset), \
+	  (a, data, n, offset)) \
+	X(int, archive_errno, (ar * a), (a)) \
+	X(const char *, archive_error_string, (ar * a), (a)) \
+	X(__LA_MODE_T, archive_entry_filetype, (entry * e), (e)) \
+	X(__LA_MODE_T, archive_entry_perm, (entry * e), (e)) \
+	X(const char *, archive_entry_hardlink, (entry * e), (e)) \
+	X(const char *, archive_entry_pathname, (entry * e), (e)) \
+	X(const char *, archive_entry_pathname_utf8, (entry * e), (e)) \
+	X(const char *, archive_entry_symlink, (entry * e), (e)) \
+	X(const char *, archive_entry_symlink_utf8, (entry * e), (e)) \
+	X(time_t, archive_entry_mtime, (entry * e), (e)) \
+	X(long, archive_entry_mtime_nsec, (entry * e), (e)) \
+	X(la_int64_t, archive_entry_size, (entry * e), (e)) \
+	X(int, archive_entry_size_is_set, (entry * e), (e))
+
+/* The library's own, and ours of the same name that hands on to it. */
+#define X(result, name, params, args) \
+	static result(*own_##name) params; \
+	result name params \
+	{ \
+		return own_##name args; \
+	}
+CALLS(X)
+#undef X
+
+static void (*own_set_error)(ar *a, int code, const char *fmt, ...);
+
+void archive_set_error(ar *a, int code, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	own_set_error(a, code, "%s", text);
+}
+
+static const struct {
+	const char *name;
+	void *slot; /* of a function pointer; POSIX has those as large as a void pointer */
+} calls[] = {
+#define X(result, name, params, args) { #name, &own_##name },
+	CALLS(X)
+#undef X
+		{ "archive_set_error", &own_set_error },
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct kg_err load_err;
+
+static void load(void)
+{
+	void *library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
+
+	if (library == NULL) {
+		kg_fail(&load_err, -EOPNOTSUPP, "cannot load %s: %s", SONAME, dlerror());
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		void *found = dlsym(library, calls[i].name);
+
+		if (found == NULL) {
+			kg_fail(&load_err, -EOPNOTSUPP, "%s has no %s()", SONAME,
+				calls[i].name);
+			return;
+		}
+		memcpy(calls[i].slot, &found, sizeof(found));
+	}
+}
+
+int libarchive_load(struct kg_err *err)
+{
+	pthread_once(&once, load);
+	return load_err.code == 0 ? 0 : kg_fail(err, load_err.code, "%s", load_err.text);
+}
