@@ -99,6 +99,9 @@ $(B)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(call Q,CXX,$<)$(CXX) $(ALL_CPPFLAGS) $(CPPFLAGS) $(ALL_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
 
+# What a hook file calls the installed programs by.
+HOOK_SED := sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g'
+
 -include plugins/apt/apt.mk
 -include packaging/debian.mk
 include tests/tests.mk
@@ -143,8 +146,9 @@ install: all install-apt                 ## install under DESTDIR, PREFIX
 	for f in $(wildcard hooks/dkms/*); do \
 		$(INSTALL) -m 0755 $$f $(DESTDIR)$(DKMSLIBDIR)/ || exit 1; done
 	$(INSTALL) -D -m 0644 hooks/kmodgate.yaml $(DESTDIR)$(SYSCONFDIR)/kmodgate/kmodgate.yaml
-	$(INSTALL) -D -m 0644 hooks/systemd/kmodgate-recover.service \
-		$(DESTDIR)$(UNITDIR)/kmodgate-recover.service
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
+	$(HOOK_SED) hooks/systemd/kmodgate-recover.service \
+		> $(DESTDIR)$(UNITDIR)/kmodgate-recover.service
 	$(INSTALL) -D -m 0644 hooks/systemd/kmodgate.sysusers \
 		$(DESTDIR)$(SYSUSERSDIR)/kmodgate.conf
 	for m in $(MAN); do $(INSTALL) -D -m 0644 $$m \

@@ -35,7 +35,6 @@ $(A)/apt-fetch: $(call apt_obj,fetch_main shim version) $(B)/libbase.a
 apt_libexec := $(DESTDIR)$(LIBEXECDIR)
 apt_etc     := $(DESTDIR)$(SYSCONFDIR)
 KERNEL_HOOKS := postinst preinst prerm postrm header_postinst
-HOOK_SED     := sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g'
 
 .PHONY: install-apt uninstall-apt
 install-apt: $(addprefix $(A)/,$(APT_PROGRAMS))
