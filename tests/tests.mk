@@ -21,6 +21,10 @@ check-managers: programs deb             ## the real apt and dpkg in throw-away 
 	@set -o pipefail; tests/managers/run | tee $(B)/managers.out; status=$$?; \
 		tail -n 1 $(B)/managers.out > $(B)/managers.count; exit $$status
 
+.PHONY: check-corpus
+check-corpus: programs deb               ## every -dkms package of Debian against Debian's dkms (hours; docs/corpus.md)
+	tests/lib/corpus -j2
+
 check:                                   ## everything; ends with "N passed, N failed, N skipped"
 	tests/lib/check $(MAKE)
 

@@ -26,7 +26,7 @@ bed_repo_uri() {
 }
 
 bed_sources() {
-    local own main security keyring=/usr/share/keyrings/debian-archive-keyring.gpg opt=''
+    local own main security parts=${BED_COMPONENTS:-main contrib} keyring=/usr/share/keyrings/debian-archive-keyring.gpg opt=''
     # shellcheck disable=SC1091
     own=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     main=$(bed_repo_uri "$BED_SUITE")
@@ -35,10 +35,10 @@ bed_sources() {
     security=$(bed_repo_uri "$own-security")
     [ -n "$security" ] || security=${main%/}-security/
     [ ! -e $keyring ] || opt="[signed-by=$keyring] "
-    echo "deb $opt$main $BED_SUITE main contrib"
-    echo "deb $opt$main $BED_SUITE-updates main contrib"
-    echo "deb $opt$main $BED_SUITE-backports main contrib"
-    echo "deb $opt$security $BED_SUITE-security main contrib"
+    echo "deb $opt$main $BED_SUITE $parts"
+    echo "deb $opt$main $BED_SUITE-updates $parts"
+    echo "deb $opt$main $BED_SUITE-backports $parts"
+    echo "deb $opt$security $BED_SUITE-security $parts"
 }
 
 # A private apt: the machine's way to the mirror (proxy and the like), nothing else of it.

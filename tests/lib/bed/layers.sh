@@ -8,6 +8,7 @@ declare -A BED_PARENT=(
     [boot]=''      # mmdebstrap's result: Essential and apt
     [base]=boot    # compiler, initramfs-tools, libraries; pockets base and old; no kernel
     [kold]=base    # the older kernel and its headers (BED_OLD_REL), initramfs made
+    [kold-dkms-only]=kold  # and Debian's own dkms, no module source
     [kold-dkms]=kold       # and Debian's own dkms with v4l2loopback-dkms
     [kold-flavours]=kold   # and the -cloud and -rt kernels of the same version, with headers
     [kold-uu]=kold         # and unattended-upgrades
@@ -31,6 +32,7 @@ layer_base() {
 }
 
 layer_kold() { apt-get install -y "linux-image-$BED_ARCH" "linux-headers-$BED_ARCH"; }
+layer_kold_dkms_only() { apt-get install -y dkms; }
 layer_kold_dkms() { apt-get install -y dkms v4l2loopback-dkms; }
 layer_kold_flavours() {
     apt-get install -y linux-{image,headers}-{rt,cloud}-"$BED_ARCH"

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Debian's own -dkms packages, installed and removed under Debian's dkms and then under kmodgate, in one root with one
+# signing key: the same exit codes, the same `dkms status`, the same files and bytes. tests/corpus/run does it for all.
+# shellcheck source=../../lib/bed/inside.sh disable=SC2317
+
+# What a package leaves: status, and every path below lib/modules/R but the indexes, with a module's content.
+corpus_record() { # DIR
+    local dir=$1 f sum
+    mkdir -p "$dir"
+    # (3.0 words its notes differently from 3.4)
+    dkms status 2>/dev/null | LC_ALL=C sort | sed -e 's/ (original_module exists)/ (Original modules exist)/' \
+        -e 's/ (WARNING! Diff between built and installed module!)/ (Differences between built and installed modules)/' >"$dir/status" || true
+    (cd "/usr/lib/modules/$BED_OLD_REL" && find . -path ./kernel -prune -o ! -name 'modules.*' -printf '%p %y %m %U:%G %l\n') |
+        LC_ALL=C sort >"$dir/files"
+    # (what it replaced or moved away)
+    (cd "/usr/lib/modules/$BED_OLD_REL" && find kernel -type f -printf '%p\n') | LC_ALL=C sort >"$dir/kernel"
+    find "/usr/lib/modules/$BED_OLD_REL" -path '*/kernel/*' -prune -o -name '*.ko*' -print | LC_ALL=C sort | while read -r f; do
+        case $f in
+        *.xz) sum=$(xz -dc "$f" | sha256sum) ;;
+        *.zst) sum=$(zstd -qdc "$f" | sha256sum) ;;
+        *.gz) sum=$(gzip -dc "$f" | sha256sum) ;;
+        *) sum=$(sha256sum <"$f") ;;
+        esac
+        printf '%s %s\n' "${f##*/}" "${sum%% *}"
+    done >"$dir/sums"
+    # (3.0 keeps a Module.symvers only when told to, 3.4 always)
+    (cd /var/lib/dkms && find . -path '*/log' -prune -o -path '*/build' -prune -o -name '*.key' -o -name '*.pub' -o -name Module.symvers -o -printf '%p %y %l\n') |
+        LC_ALL=C sort >"$dir/tree"
+}
+
+# Install, record, remove, record; exit codes into DIR/rc.
+corpus_round() { # DIR PACKAGE...
+    local dir=$1
+    shift
+    run apt-get install -y "$@"
+    corpus_record "$dir/installed"
+    echo "$RC" >"$dir/installed/rc"
+    cp "$OUT" "$dir/installed/out"
+    # (without arguments that are paths)
+    run apt-get remove -y "$CORPUS_PACKAGE"
+    corpus_record "$dir/removed"
+    echo "$RC" >"$dir/removed/rc"
+    dpkg --purge "$CORPUS_PACKAGE" >/dev/null 2>&1 || true
+}
+
+corpus_both() { # PACKAGE [DEB...]
+    CORPUS_PACKAGE=$1
+    [ $# -gt 1 ] || set -- "$1" "$1"
+    shift
+    corpus_round /tmp/corpus/dkms "$@"
+    bed_install_kmodgate >/dev/null
+    expect_not_installed dkms
+    corpus_round /tmp/corpus/kmodgate "$@"
+}
+
+corpus_expect_same() {
+    local step what
+    for step in installed removed; do
+        for what in rc status files kernel sums tree; do
+            diff -u "/tmp/corpus/dkms/$step/$what" "/tmp/corpus/kmodgate/$step/$what" >"$OUT" 2>&1 ||
+                fail "$step: $what differs from Debian's dkms"
+        done
+    done
+}
+
+# One line for the table: the columns say "same", or what differs.
+corpus_row() { # PACKAGE DEB...
+    local step what differs=() a=/tmp/corpus/dkms b=/tmp/corpus/kmodgate
+    corpus_both "$@"
+    for step in installed removed; do
+        for what in rc status files kernel sums tree; do
+            if ! diff -u $a/$step/$what $b/$step/$what; then differs+=("$step/$what"); fi
+        done
+    done
+    cp -r /tmp/corpus /run/bed/out/
+    printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$(dpkg-deb -f "$2" Version)" "$(cat $a/installed/rc)" \
+        "$(grep -c ': installed' $a/installed/status || true)" "$(wc -l <$a/installed/sums)" "${differs[*]:-same}" >/run/bed/out/row
+}
+
+# For tests/lib/corpus: the archives lie where they were fetched to.
+corpus_downloaded() { # PACKAGE
+    local own others
+    own=$(compgen -G "/run/bed/out/debs/${1}_*.deb")
+    mapfile -t others < <(compgen -G '/run/bed/out/debs/*.deb' | grep -vF "$own")
+    corpus_row "$1" "$own" "${others[@]}"
+}
+
+# bed: layer=kold-dkms-only uname=old
+case_acpi_call_is_what_dkms_makes_of_it() { corpus_both acpi-call-dkms && corpus_expect_same; }
+case_bbswitch_is_what_dkms_makes_of_it() { corpus_both bbswitch-dkms && corpus_expect_same; }
+case_ddcci_is_what_dkms_makes_of_it() { corpus_both ddcci-dkms && corpus_expect_same; }
+case_digimend_is_what_dkms_makes_of_it() { corpus_both digimend-dkms && corpus_expect_same; }
+case_tp_smapi_is_what_dkms_makes_of_it() { corpus_both tp-smapi-dkms && corpus_expect_same; }
