@@ -18,6 +18,8 @@ bed_layer_key() {
             declare -f "layer_${name//-/_}"
             if [ "$name" = base ]; then cat "$BED_LIB/uname.c"; fi
             if declare -f "layer_${name//-/_}" | grep -q bed_install_kmodgate; then bed_kg_digest; fi
+            if [ "$name" = rpmkernels ]; then cat "$BED_LIB/rpm.sh"; fi
+            if declare -f "layer_${name//-/_}" | grep -q bed_rpm_install_kmodgate; then bed_kg_rpm | xargs sha256sum; fi
         else
             declare -f bed_boot
         fi
@@ -55,6 +57,7 @@ bed_layer() {
         if [ ! -e "$dir/done" ]; then
             rm -rf --one-file-system "$dir"
             t=$SECONDS
+            if declare -F "bed_prepare_$name" >/dev/null; then "bed_prepare_$name"; fi
             mkdir -p "$dir/root"
             chmod 755 "$dir/root"
             if [ "$name" = boot ]; then
@@ -81,7 +84,7 @@ bed_layer() {
 
 # Runs FUNCTION (of FILE, or of the bed's own when FILE is -) in a fresh root on LAYER. Exit code: the function's;
 # 137: time limit. Options by environment:
-#   BED_LIMIT=300  BED_OUT=folder seen as /run/bed/out  BED_UNAME=release  BED_NET=1 (machine's network)
+#   BED_LIMIT=600  BED_OUT=folder seen as /run/bed/out  BED_UNAME=release  BED_NET=1 (machine's network)
 #   BED_MODULES=most (a whole initramfs, not a quick one)
 #   BED_NEST=1 (the root is an overlay on an overlay)  BED_UPPER=tmpfs|disk|<folder with root/ and work/>
 bed_enter() {
@@ -98,8 +101,8 @@ bed_enter() {
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
         TERM="${TERM:-dumb}" DEBIAN_FRONTEND=noninteractive BED_LIB="$BED_LIB" BED_LOWERS="$lowers" BED_SUMS="${lowers%%/root*}/sums" BED_WORK="$work" \
         BED_UPPER="$upper" BED_NEST="${BED_NEST:-}" BED_UNAME="${BED_UNAME:-}" BED_MODULES="${BED_MODULES:-}" BED_NO_OVERLAY="${BED_NO_OVERLAY:-}" BED_OUT="${BED_OUT:-}" \
-        BED_REPO="$(readlink -f "$BED/repo")" BED_FILE="$file" BED_KG="$(bed_kg_deb 2>/dev/null || true)" \
-        setpriv --pdeathsig KILL timeout --foreground -s KILL "${BED_LIMIT:-300}" \
+        BED_REPO="$(readlink -f "$BED/repo")" BED_FILE="$file" BED_KG="$( (bed_kg_deb) 2>/dev/null || true; (bed_kg_rpm) 2>/dev/null || true)" \
+        setpriv --pdeathsig KILL timeout --foreground -s KILL "${BED_LIMIT:-600}" \
         setpriv --pdeathsig KILL unshare "${unshare[@]}" \
         /bin/bash "$BED_LIB/init.sh" "$@" <"$in" || rc=$?
     rm -rf --one-file-system "$work"

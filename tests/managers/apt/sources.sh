@@ -162,16 +162,17 @@ case_headers_that_bring_their_own_pahole_and_libraries_are_used_with_them() {
     expect_settled
     note "what a build with everything installed gives; but for BTF, which this pahole writes with threads, in any order"
     ko=$(modinfo -k "$BED_BPO_REL" -F filename v4l2loopback)
-    cp "$ko" /tmp/gate
+    unpack_without_btf "$ko" /tmp/gate.ko
     rm -rf /var/cache/kmodgate/store
     dkms remove v4l2loopback/0.13.2 -k "$BED_BPO_REL"
     dkms install v4l2loopback/0.13.2 -k "$BED_BPO_REL"
-    expect_eq "$(without_btf /tmp/gate)" "$(without_btf "$ko")"
+    unpack_without_btf "$ko" /tmp/dkms.ko
+    expect_eq "$(bed_unsigned_sum /tmp/gate.ko)" "$(bed_unsigned_sum /tmp/dkms.ko)"
 }
-without_btf() {
-    case $(readelf -SW "$1") in *.BTF*) ;; *) fail "$1 has no BTF" ;; esac
-    objcopy -R .BTF -R .BTF.base "$1" /tmp/plain
-    bed_unsigned_sum /tmp/plain
+unpack_without_btf() { # FILE.ko.xz RESULT
+    xz -dc "$1" >"$2.whole"
+    case $(readelf -SW "$2.whole") in *.BTF*) ;; *) fail "$1 has no BTF" ;; esac
+    objcopy -R .BTF -R .BTF.base "$2.whole" "$2"
 }
 
 case_a_compiler_of_the_same_run_is_the_one_that_compiles() {
