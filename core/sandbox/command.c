@@ -69,14 +69,22 @@ static int drop_ids(const struct box *box)
 	gid_t gid = box->how->gid;
 	uid_t uid = box->how->uid;
 
-	if (box->ids == BOX_IDS_SINGLE) {
-		/* init has no other right to answer our uname(2) */
-		prctl(PR_SET_DUMPABLE, 1);
+	if (box->ids == BOX_IDS_SINGLE)
 		return 0;
-	}
 	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0)
 		return -errno;
 	return setresuid(uid, uid, uid) < 0 ? -errno : 0;
+}
+
+/*
+ * Our memory belongs to the user namespace we came from until we execve(2): init, which
+ * has no rights there, could not answer our uname(2) if it were closed. Changes of ids
+ * close it, so this comes last.
+ */
+static void open_memory_to_init(const struct box *box)
+{
+	if (box->ids != BOX_IDS_REAL)
+		prctl(PR_SET_DUMPABLE, 1);
 }
 
 static int drop_privileges(const struct box *box)
@@ -95,6 +103,7 @@ static int drop_privileges(const struct box *box)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, none) < 0)
 		return -errno;
+	open_memory_to_init(box);
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 

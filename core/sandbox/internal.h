@@ -72,6 +72,8 @@ int mount_make_private(int mount_fd, enum mount_depth depth);
 
 /* Makes the whole view and pivots into it. Runs in init. */
 int view_enter(struct box *box, struct kg_err *err) _must_check_;
+/* An empty folder of the view, for what init mounts late: no bind can be below it. */
+#define VIEW_SPARE_DIR "dev/.kmodgate"
 /* /dev of the view, on its folder. */
 int view_mount_dev(int view_fd, int live_fd, struct kg_err *err) _must_check_;
 /* Masks with what is bound in them, read-only afterwards. */

@@ -59,8 +59,7 @@ void uname_answer(int listener_fd, const char *release)
 	ioctl(listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer.message);
 }
 
-#define REAL_DIR "run"
-#define REAL_PATH "/" REAL_DIR "/uname"
+#define REAL_PATH "/" VIEW_SPARE_DIR "/uname"
 
 /* The program's answer with the release replaced, whatever the options. */
 static int write_script(int dir_fd, const char *running, const char *release)
@@ -82,22 +81,22 @@ static int write_script(int dir_fd, const char *running, const char *release)
 	return fchmod(fd, 0555) < 0 ? -errno : 0;
 }
 
-/* A fresh tmpfs over /run, with the script and the program it asks. */
+/* A fresh tmpfs where it covers nothing, with the script and the program it asks. */
 static int replace(int root_fd, const char *running, const char *release)
 {
 	_cleanup_close_ int uname_fd =
 		fd_try_open_in(root_fd, "usr/bin/uname", O_PATH | O_NOFOLLOW);
-	_cleanup_close_ int run_fd =
-		fd_try_open_in(root_fd, REAL_DIR, O_PATH | O_DIRECTORY);
+	_cleanup_close_ int spare_fd =
+		fd_try_open_in(root_fd, VIEW_SPARE_DIR, O_PATH | O_DIRECTORY);
 	_cleanup_close_ int dir_fd = mount_tmpfs("0755", "1m", MOUNT_ATTR_NODEV);
 	_cleanup_close_ int real_fd = -1;
 	_cleanup_close_ int script_fd = -1;
 	int r;
 
-	if (uname_fd < 0 || run_fd < 0 || dir_fd < 0)
-		return uname_fd < 0 ? uname_fd : run_fd < 0 ? run_fd : dir_fd;
+	if (uname_fd < 0 || spare_fd < 0 || dir_fd < 0)
+		return uname_fd < 0 ? uname_fd : spare_fd < 0 ? spare_fd : dir_fd;
 	real_fd = mount_copy(uname_fd, "", MOUNT_ONE);
-	r = real_fd < 0 ? real_fd : mount_attach(dir_fd, run_fd, "");
+	r = real_fd < 0 ? real_fd : mount_attach(dir_fd, spare_fd, "");
 	if (r == 0)
 		close(openat(dir_fd, "uname", O_WRONLY | O_CREAT | O_CLOEXEC, 0555));
 	if (r == 0)

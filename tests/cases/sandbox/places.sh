@@ -82,6 +82,10 @@ if rootless unshare -U true 2>/dev/null; then
 	check "... writes as the build user" "990" "$(rootless "$box" -m /var/lib/dkms \
 		-w "/var/lib/dkms/m=$work/out" -- /bin/touch /var/lib/dkms/m/file 2>&1
 		stat -c %u "$work/out/file")"
+	mkdir "$work/shown" && echo seen >"$work/shown/file"
+	check "... sees what is bound below /run" "seen" "$(rootless "$box" -r $R -m /run/kg \
+		-b "/run/kg/out=$work/shown" -- /bin/cat /run/kg/out/file 2>&1)"
+	check "... functions are told the release too" "$R uid 990" "$(rootless "$box" -r $R -x 2>&1)"
 	nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 	check "nobody in particular" "$good" "$(ask nobody "$box")"
 	check "... cannot reach the supervisor" "1 1" "$(nobody "$box" -r $R -- /bin/sh -c '

@@ -47,27 +47,42 @@ check "in a static program, by threads, with a bad address" "$R good 14" \
 	"$(in_box -b "/mnt/u=$work/u" -- /mnt/u $R)"
 check "the truth when nothing is asked for" "$(uname -r)" "$("$box" -- /usr/bin/uname -r)"
 
-# A listener of somebody else's (as in some containers) forbids ours: the script answers then.
+# Where a listener is refused (somebody else's is there, as in some containers) the script answers.
 cat >"$work/outer.c" <<'C'
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#define LOAD(what) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, what))
 int main(int n, char **v) {
-	struct sock_filter f[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
-	struct sock_fprog p = { 1, f };
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &p) < 0) return 99;
+	struct sock_filter f[] = {
+		LOAD(nr),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 3),
+		LOAD(args[1]),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EBUSY),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog p = { sizeof(f) / sizeof(*f), f };
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) < 0) return 99;
 	execv(v[1], v + 1);
 	return n;
 }
 C
 cc -w -o "$work/outer" "$work/outer.c"
 in_nested() { "$work/outer" "$box" -r $R "$@" 2>&1; }
-check "where notification is refused: uname -r" $R "$(in_nested -- /usr/bin/uname -r)"
+check "where notification is refused the script answers" "#!/bin/sh" \
+	"$(in_nested -- /usr/bin/head -n 1 /usr/bin/uname)"
+check "... uname -r" $R "$(in_nested -- /usr/bin/uname -r)"
 check "... and /bin/uname" $R "$(in_nested -- /bin/uname -r)"
 check "... with other options" "$(uname -s) $R $(uname -m)" "$(in_nested -- /usr/bin/uname -srm)"
 check "... alone" "$(uname -s)" "$(in_nested -- /usr/bin/uname)"
 check "... wrong ones fail" 1 "$(in_nested -- /usr/bin/uname --nonsense >/dev/null; echo $?)"
-check "... and nothing to write to" "" "$(in_nested -- /bin/sh -c 'find /run -writable')"
+check "... and nothing to write to" "" "$(in_nested -- /bin/sh -c 'find /run /dev/.kmodgate -writable')"
+mkdir "$work/shown" && echo seen >"$work/shown/file"
+check "... and what is bound below /run is still seen" seen \
+	"$(in_nested -m /run/kg -b "/run/kg/out=$work/shown" -- /bin/cat /run/kg/out/file)"
 finish
