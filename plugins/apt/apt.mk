@@ -16,7 +16,7 @@ $(A)/apt-settle: $(call apt_obj,settle_main owner child)
 $(A)/apt-event $(A)/dpkg-event $(A)/apt-settle: $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link)
 
-$(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers archives removed policy txn \
+$(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers kept archives removed policy txn \
 	       dpkgdb deb tar unzip version) $(apt_light) $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto zlib liblzma libzstd)
@@ -28,9 +28,10 @@ $(A)/apt-state $(A)/apt-hold: $(B)/libbase.a
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
 
 # The only C++.
-$(A)/apt-fetch: $(call apt_obj,fetch_main shim version) $(B)/libbase.a
+$(A)/apt-fetch: $(call apt_obj,fetch_main shim version deb_pool deb tar unzip) \
+	      $(B)/libbase.a
 	$(call Q,LD,$@)$(CXX) $(CXXFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
-		$(shell $(PKG_CONFIG) --libs apt-pkg)
+		$(shell $(PKG_CONFIG) --libs apt-pkg zlib liblzma libzstd)
 
 apt_libexec := $(DESTDIR)$(LIBEXECDIR)
 apt_etc     := $(DESTDIR)$(SYSCONFDIR)
@@ -59,6 +60,7 @@ unit_objs_test_apt_content := $(call apt_obj,content version)
 unit_objs_test_apt_stream  := $(call apt_obj,stream)
 unit_objs_test_apt_verdict := $(call apt_obj,verdict)
 unit_objs_test_apt_deb     := $(call apt_obj,deb tar unzip)
+unit_objs_test_apt_deb_pool := $(call apt_obj,deb_pool deb tar unzip)
 unit_objs_test_apt_hold    := $(call apt_obj,hold)
-$(foreach t,content stream verdict deb hold,\
+$(foreach t,content stream verdict deb deb_pool hold,\
 	$(eval $(B)/tests/unit/test_apt_$(t): $(unit_objs_test_apt_$(t))))

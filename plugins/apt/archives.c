@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plugins/apt/content.h"
+#include "plugins/apt/deb.h"
 #include "plugins/apt/planner.h"
 
 /* What any module is built with, whoever depends on it. */
@@ -23,7 +24,7 @@ static void follow(struct walk *w, const char *field)
 	const char *name;
 	size_t len;
 
-	while ((field = txn_next_name(field, &name, &len)) != NULL)
+	while ((field = deb_next_name(field, &name, &len)) != NULL)
 		strv_addn(&w->queue, name, len);
 }
 
@@ -53,7 +54,7 @@ static bool provides(const struct db_package *pkg, const char *name, size_t len)
 
 	if (strlen(pkg->name) == len && memcmp(pkg->name, name, len) == 0)
 		return true;
-	while ((field = txn_next_name(field, &word, &n)) != NULL)
+	while ((field = deb_next_name(field, &word, &n)) != NULL)
 		if (n == len && memcmp(word, name, len) == 0)
 			return true;
 	return false;

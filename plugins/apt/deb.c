@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/fd.h"
@@ -153,15 +154,13 @@ static int read_control(struct deb *deb)
 	return r;
 }
 
-int deb_open(const char *path, struct deb *ret, struct kg_err *err)
+int deb_open_fd(int fd, const char *path, struct deb *ret, struct kg_err *err)
 {
 	_cleanup_deb_ struct deb deb = DEB_INIT;
 	char magic[8];
 	int r;
 
-	deb.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (deb.fd < 0)
-		return kg_fail_errno(err, -errno, "cannot open %s", path);
+	deb.fd = fd;
 	r = read_at(deb.fd, magic, sizeof(magic), 0);
 	if (r == 0 && memcmp(magic, AR_MAGIC, sizeof(magic)) != 0)
 		r = -KGE_FORMAT;
@@ -176,12 +175,30 @@ int deb_open(const char *path, struct deb *ret, struct kg_err *err)
 	return 0;
 }
 
+int deb_open(const char *path, struct deb *ret, struct kg_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	return fd < 0 ? kg_fail_errno(err, -errno, "cannot open %s", path)
+		      : deb_open_fd(fd, path, ret, err);
+}
+
 void deb_close(struct deb *deb)
 {
 	closep(&deb->fd);
 	deb->fd = -1;
 	str_fini(&deb->control);
 	str_fini(&deb->md5sums);
+}
+
+bool deb_is_whole(const struct deb *deb)
+{
+	struct deb_member m;
+	struct stat st;
+
+	return find_member(deb->fd, "data.tar", &m) == 0 && fstat(deb->fd, &st) == 0 &&
+	       st.st_size >= 0 && m.offset + m.len >= m.offset &&
+	       m.offset + m.len <= (uint64_t)st.st_size;
 }
 
 /* "0123456789abcdef0123456789abcdef  usr/bin/x" */
@@ -270,4 +287,14 @@ char *deb_field(const char *control, const char *name)
 	       (value.p[value.len - 1] == ' ' || value.p[value.len - 1] == '\r'))
 		value.p[--value.len] = '\0';
 	return str_take(&value);
+}
+
+const char *deb_next_name(const char *field, const char **ret_name, size_t *ret_len)
+{
+	field += strspn(field, " ,|\t");
+	if (*field == '\0')
+		return NULL;
+	*ret_name = field;
+	*ret_len = strcspn(field, " ,|:(\t");
+	return field + strcspn(field, ",|");
 }

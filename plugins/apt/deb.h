@@ -17,7 +17,12 @@ struct deb {
 #define _cleanup_deb_ __attribute__((cleanup(deb_close)))
 
 int deb_open(const char *path, struct deb *ret, struct kg_err *err) _must_check_;
+/* The same of an open file, which is taken over. @path: its name, for messages. */
+int deb_open_fd(int fd, const char *path, struct deb *ret,
+		struct kg_err *err) _must_check_;
 void deb_close(struct deb *deb);
+/* Nothing is cut off at its end: a download that was, or a full disk. */
+bool deb_is_whole(const struct deb *deb);
 
 /*
  * Each file (no folders) in the archive, from md5sums; from the data member itself when there
@@ -29,3 +34,5 @@ int deb_each_name(const struct deb *deb, const char *path, enum deb_names which,
 		  deb_name_fn *each, void *data, struct kg_err *err) _must_check_;
 /* Value of a field of @control (first stanza), unfolded; NULL absent. Caller frees. */
 char *deb_field(const char *control, const char *name);
+/* Names in a Depends or Provides field, one at a time: returns where to go on, NULL at the end. */
+const char *deb_next_name(const char *field, const char **ret_name, size_t *ret_len);

@@ -10,18 +10,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "core/base/fd.h"
 #include "core/base/name.h"
 #include "core/base/str.h"
+#include "plugins/apt/kept.h"
 #include "plugins/apt/shim.h"
-
-#define ARCHIVE_DIR "/var/cache/kmodgate/archives"
 
 static void print_archive(const struct shim_archive *a, void *data)
 {
 	(void)data;
 	printf("%s\t%s\t%s\n", a->name, a->version, a->path);
+}
+
+/* apt may clean its own folder at any time; what the gate used stays, if links can be made. */
+static void keep_archive(const struct shim_archive *a, void *data)
+{
+	const char *dir = data;
+	_cleanup_str_ struct str path = { 0 };
+
+	print_archive(a, NULL);
+	str_addf(&path, "%s/%s", dir, strrchr(a->path, '/') + 1);
+	if (str_ok(&path) && link(a->path, str_get(&path)) < 0)
+		return;
 }
 
 static void print_version(const char *name, const char *version, void *data)
@@ -30,19 +42,27 @@ static void print_version(const char *name, const char *version, void *data)
 	printf("%s\t%s\n", name, version);
 }
 
-/* One folder for a release, so that it can go when its kernel goes. */
-static int make_fetch_dir(const char *release, struct str *ret_path, struct kg_err *err)
+static int make_folder(const char *path)
 {
-	static const char *const parents[] = { "/var/cache/kmodgate", ARCHIVE_DIR };
+	_cleanup_close_ int root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = fd_make_dir_in(root_fd, path + 1, 0755, NULL);
 
-	str_addf(ret_path, "%s/%s", ARCHIVE_DIR, release);
-	if (!str_ok(ret_path))
-		return kg_fail_errno(err, -ENOMEM, "looking for headers");
-	for (size_t i = 0; i < ARRAY_SIZE(parents); i++)
-		(void)mkdir(parents[i], 0755);
-	if (mkdir(str_get(ret_path), 0755) < 0 && errno != EEXIST)
-		return kg_fail_errno(err, -errno, "cannot make %s", str_get(ret_path));
+	if (fd < 0)
+		return fd;
+	close(fd);
 	return 0;
+}
+
+/* Nothing came: what apt made for its work goes, what was kept before stays. */
+static void tidy_folder(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)fd_remove_tree_at(fd, "partial", NULL);
+	(void)unlinkat(fd, "lock", 0);
+	(void)rmdir(path);
 }
 
 static int find_headers(int argc, char **argv, bool may_download, struct kg_err *err)
@@ -50,20 +70,25 @@ static int find_headers(int argc, char **argv, bool may_download, struct kg_err 
 	_cleanup_str_ struct str package = { 0 };
 	_cleanup_str_ struct str dir = { 0 };
 	struct shim_headers what = { 0 };
-	int r = 0;
+	int r;
 
-	if (argc < 2 || !name_is_word(argv[0]))
+	if (argc < 2 || !name_is_word(argv[0]) || !name_is_word(argv[1]))
 		return kg_fail(err, -EINVAL, "not a kernel release and version");
 	str_addf(&package, "linux-headers-%s", argv[0]);
-	if (may_download)
-		r = make_fetch_dir(argv[0], &dir, err);
-	if (r < 0)
-		return r;
+	str_addf(&dir, "%s/%s/%s", KEPT_DIR, argv[0], argv[1]);
+	if (!str_ok(&package) || !str_ok(&dir))
+		return kg_fail_errno(err, -ENOMEM, "looking for headers");
 	what.package = str_get(&package);
 	what.version = argv[1];
 	what.present = (const char *const *)(argv + 2);
-	what.fetch_dir = may_download ? str_get(&dir) : NULL;
-	return shim_find_headers(&what, print_archive, NULL, err);
+	what.kept_dir = str_get(&dir);
+	/* Without a folder for it, what is on disk may still do. */
+	what.may_download = may_download && make_folder(what.kept_dir) == 0;
+	r = shim_find_headers(&what, what.may_download ? keep_archive : print_archive,
+			      dir.p, err);
+	if (r < 0 && what.may_download)
+		tidy_folder(what.kept_dir);
+	return r;
 }
 
 /* "NAME=VERSION"s, cut apart; the caller frees. NULL: @err says why. */

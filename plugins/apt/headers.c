@@ -12,11 +12,11 @@
 #include "core/base/spawn.h"
 #include "plugins/apt/child.h"
 #include "plugins/apt/content.h"
+#include "plugins/apt/kept.h"
 #include "plugins/apt/planner.h"
 #include "plugins/apt/version.h"
 
 #define FETCH_PROGRAM KG_LIBEXECDIR "/apt-fetch"
-#define FETCH_DIR "/var/cache/kmodgate/archives" /* one folder for a release */
 #define FETCH_TIMEOUT_MS (30 * 60 * 1000)
 #define FETCH_MAX_OUTPUT (1u << 20)
 
@@ -79,7 +79,7 @@ static bool note_headers(const char *path, size_t len, void *data)
 	return !s->is_found;
 }
 
-static const struct db_package *find_installed(struct planner *p, const char *release)
+const struct db_package *planner_headers_package(struct planner *p, const char *release)
 {
 	static const char *const dirs[] = { "/lib", "/usr/lib" };
 	const struct db *db = &p->txn->db;
@@ -107,7 +107,7 @@ static const struct db_package *find_installed(struct planner *p, const char *re
 static void take_installed(struct planner *p, struct kg_plan_kernel *k,
 			   const char *image_version)
 {
-	const struct db_package *pkg = find_installed(p, k->release);
+	const struct db_package *pkg = planner_headers_package(p, k->release);
 
 	if (pkg != NULL && fits(pkg->version, image_version))
 		add_header(p, k, pkg->name, pkg->version, KG_CHANGE_STAYS);
@@ -138,6 +138,14 @@ static void name_transaction(const struct txn *txn, struct strv *args)
 			strv_add(args, txn->packages[i].plain_name);
 }
 
+/* Nothing is downloaded for a kernel that stays as it is. */
+static const char *fetch_verb(const struct planner *p, const struct kg_plan_kernel *k)
+{
+	return p->fetch == PLANNER_FETCH && k->change != KG_CHANGE_STAYS
+		       ? "headers"
+		       : "headers-at-hand";
+}
+
 static int run_fetch(struct planner *p, const struct kg_plan_kernel *k,
 		     const char *version, struct str *out, struct kg_err *err)
 {
@@ -152,7 +160,7 @@ static int run_fetch(struct planner *p, const struct kg_plan_kernel *k,
 	int r;
 
 	strv_add(&args, FETCH_PROGRAM);
-	strv_add(&args, p->fetch == PLANNER_FETCH ? "headers" : "headers-at-hand");
+	strv_add(&args, fetch_verb(p, k));
 	strv_add(&args, k->release);
 	strv_add(&args, version);
 	name_transaction(p->txn, &args);
@@ -233,44 +241,15 @@ static void find_headers(struct planner *p, struct kg_plan_kernel *k, const char
 {
 	if (!take_coming(p, k, version))
 		take_installed(p, k, version);
-	/* Sources are only built for staying kernels that have headers already. */
-	if (k->n_headers == 0 && k->change != KG_CHANGE_STAYS && version != NULL &&
-	    has_sources(p))
+	if (k->n_headers > 0 || version == NULL || !has_sources(p))
+		return;
+	/* A kernel that stays had no modules without headers; what was kept for it may serve. */
+	if (k->change != KG_CHANGE_STAYS || kept_has(k->release, version))
 		fetch_headers(p, k, version);
-}
-
-/* ---- what was fetched for kernels that are gone ---- */
-
-static bool is_in_plan(const struct planner *p, const char *release)
-{
-	for (size_t i = 0; i < p->plan->n_kernels; i++)
-		if (strcmp(p->plan->kernels[i].release, release) == 0)
-			return true;
-	return false;
-}
-
-static bool is_kernel_there(const char *release)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "/lib/modules/%s", release);
-	return access(path, F_OK) == 0;
-}
-
-static void drop_stale_archives(const struct planner *p)
-{
-	_cleanup_close_ int dir_fd = open(FETCH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *dir = dir_fd >= 0 ? fd_list(dir_fd) : NULL;
-	struct dirent *entry;
-
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		if (!is_in_plan(p, entry->d_name) && !is_kernel_there(entry->d_name))
-			(void)fd_remove_tree_at(dir_fd, entry->d_name, NULL);
 }
 
 int planner_add_headers(struct planner *p, struct kg_err *err)
 {
-	drop_stale_archives(p);
 	for (size_t i = 0; i < p->plan->n_kernels; i++)
 		if (p->plan->kernels[i].change != KG_CHANGE_LEAVES)
 			find_headers(p, &p->plan->kernels[i], p->image_versions[i]);

@@ -28,7 +28,7 @@ static const char *image_path(struct arena *a, size_t i, const char *release)
 	return arena_strdup(a, str_get(&path));
 }
 
-static bool is_image_on_disk(struct planner *p, const char *release)
+bool planner_is_image_there(struct planner *p, const char *release)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(image_paths); i++) {
 		const char *path = image_path(&p->txn->arena, i, release);
@@ -60,7 +60,7 @@ static bool has_image(const struct db_package *pkg, const char *release)
 }
 
 /* The usual names first: looking through every file list takes 100 ms. */
-static const struct db_package *find_image_owner(struct planner *p, const char *release)
+const struct db_package *planner_image_package(struct planner *p, const char *release)
 {
 	static const char *const names[] = { "linux-image-", "linux-binary-",
 					     "linux-image-unsigned-" };
@@ -136,7 +136,8 @@ static void gather(const struct txn *txn, const char *release, struct release_fa
 static int judge_change(struct planner *p, const char *release,
 			const struct release_facts *f)
 {
-	bool is_there = (f->before & CONTENT_IMAGE) != 0 || is_image_on_disk(p, release);
+	bool is_there =
+		(f->before & CONTENT_IMAGE) != 0 || planner_is_image_there(p, release);
 
 	if ((f->after & CONTENT_IMAGE) != 0)
 		return is_there ? KG_CHANGE_CHANGES : KG_CHANGE_ENTERS;
@@ -171,7 +172,7 @@ static void add_kernel_packages(struct planner *p, struct kg_plan_kernel *k)
 /* The image's own package, which stays as it is: settle must know whose kernel it is. */
 static const char *add_staying_image(struct planner *p, struct kg_plan_kernel *k)
 {
-	const struct db_package *pkg = find_image_owner(p, k->release);
+	const struct db_package *pkg = planner_image_package(p, k->release);
 
 	if (pkg == NULL)
 		return NULL;
@@ -320,7 +321,7 @@ static int add_staying_kernels(struct planner *p, struct kg_err *err)
 
 		if (!name_is_word(entry->d_name) ||
 		    find_kernel(p, entry->d_name) != NULL ||
-		    !is_image_on_disk(p, entry->d_name))
+		    !planner_is_image_there(p, entry->d_name))
 			continue;
 		r = add_kernel(p, arena_strdup(&p->plan->arena, entry->d_name),
 			       KG_CHANGE_STAYS, &facts);

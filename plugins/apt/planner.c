@@ -76,6 +76,7 @@ int planner_make(struct planner *p, const char *run_dir, struct kg_err *err)
 	add_growth(p);
 	if (r == 0)
 		r = planner_add_sources(p, err);
+	planner_drop_kept(p);
 	if (r < 0 || !planner_builds(p))
 		return r;
 	r = planner_add_headers(p, err);

@@ -24,6 +24,8 @@ int planner_add_archives(struct planner *p, struct kg_err *err) _must_check_;
 /* Writes RUN_DIR/removed-DIGEST when there is something to say. */
 int planner_add_removed(struct planner *p, const char *run_dir,
 			struct kg_err *err) _must_check_;
+/* Drops what was kept for headers that are installed by now, or whose kernel is gone. */
+void planner_drop_kept(struct planner *p);
 /* All of them. */
 int planner_make(struct planner *p, const char *run_dir, struct kg_err *err) _must_check_;
 
@@ -33,3 +35,9 @@ bool planner_builds(const struct planner *p);
 enum kg_change planner_change(bool before, bool after);
 /* "amd64" of 6.1.0-56-amd64; "" when there is none. In the plan's arena. */
 const char *planner_flavour(struct planner *p, const char *release);
+
+/* A kernel image of @release is on disk; the installed package it is of, NULL none. */
+bool planner_is_image_there(struct planner *p, const char *release);
+const struct db_package *planner_image_package(struct planner *p, const char *release);
+/* The installed package of its headers, in whatever version; NULL none. */
+const struct db_package *planner_headers_package(struct planner *p, const char *release);

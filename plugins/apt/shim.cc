@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "plugins/apt/deb_pool.h"
 #include "plugins/apt/version.h"
 
 namespace
@@ -86,6 +87,15 @@ bool is_downloadable(const Version &version)
 	return version.Downloadable();
 }
 
+/* Of a package file that learn_files() added. */
+bool is_local(const Version &version)
+{
+	for (auto file = version.FileList(); !file.end(); ++file)
+		if ((file.File()->Flags & pkgCache::Flag::LocalSource) != 0)
+			return true;
+	return false;
+}
+
 bool is_installed(const Version &version)
 {
 	return version.ParentPkg().CurrentVer() == version;
@@ -137,8 +147,12 @@ class Closure
 		return false;
 	}
 
+	/* A file that is at hand before a newer version that is not. */
 	static Version choose(const Group &group)
 	{
+		for (const auto &version : group)
+			if (is_local(version))
+				return version;
 		for (const auto &version : group)
 			if (cache_file->GetPolicy()->GetCandidateVer(
 				    version.ParentPkg()) == version)
@@ -261,17 +275,102 @@ bool download(std::vector<Wanted> &wanted, Progress &progress)
 	       fetch.add_items() && fetch.are_trusted() && fetch.run() && fetch.collect();
 }
 
-bool obtain(std::vector<Wanted> &wanted, const char *fetch_dir)
+bool obtain(const shim_headers &what, std::vector<Wanted> &wanted)
 {
 	Progress progress;
 
 	if (find_on_disk(wanted, progress))
 		return true;
-	if (fetch_dir == nullptr || _error->PendingError())
+	if (_error->PendingError())
 		return false;
 	/* apt's own archive folder is locked by the apt that waits for us. */
-	_config->Set("Dir::Cache::archives", std::string(fetch_dir) + "/");
-	return find_on_disk(wanted, progress) || download(wanted, progress);
+	_config->Set("Dir::Cache::archives", std::string(what.kept_dir) + "/");
+	return find_on_disk(wanted, progress) ||
+	       (what.may_download && download(wanted, progress));
+}
+
+/* Nothing is fetched or looked at yet; @why says what is not to be had. */
+bool choose_headers(const shim_headers &what, std::vector<Wanted> &wanted,
+		    std::string &why)
+{
+	Version version = find_headers(what);
+	Closure closure(what.present);
+	std::string missing;
+
+	if (version.end()) {
+		why = std::string("apt knows no ") + what.package + " in version " +
+		      what.version;
+		return false;
+	}
+	if (!closure.add(version, missing)) {
+		why = missing + " has dependencies that cannot be satisfied";
+		return false;
+	}
+	for (const auto &chosen : closure.chosen())
+		wanted.push_back({ chosen, "" });
+	return true;
+}
+
+/* ---- package files that apt's lists do not know any more ---- */
+
+struct Pool : deb_pool {
+	Pool() : deb_pool()
+	{
+	}
+	~Pool()
+	{
+		deb_pool_fini(this);
+	}
+};
+
+struct Paths : strv {
+	Paths() : strv()
+	{
+	}
+	~Paths()
+	{
+		strv_fini(this);
+	}
+};
+
+/* The caches once more, with these files as if named on apt's command line. */
+bool reopen_with(const strv &paths)
+{
+	auto file = std::make_unique<pkgCacheFile>();
+
+	if (!file->BuildSourceList())
+		return false;
+	for (size_t i = 0; i < paths.n; i++)
+		if (!file->GetSourceList()->AddVolatileFile(std::string(paths.v[i])))
+			return false;
+	if (!file->BuildCaches(nullptr, false) || !file->BuildPolicy())
+		return false;
+	cache_file = std::move(file);
+	return true;
+}
+
+/* false: there are none, or apt cannot read them. */
+bool learn_files(const shim_headers &what)
+{
+	Pool pool;
+	Paths paths;
+	bool learned;
+
+	deb_pool_add(&pool, what.kept_dir);
+	deb_pool_add(&pool, _config->FindDir("Dir::Cache::archives").c_str());
+	learned = deb_pool_find(&pool, what.package, &paths) == 0 && paths.n > 0 &&
+		  reopen_with(paths);
+	_error->Discard();
+	return learned;
+}
+
+/* Where nothing may be downloaded, the files decide which versions there are. */
+bool find_closure(const shim_headers &what, std::vector<Wanted> &wanted, std::string &why)
+{
+	const bool has_learned = !what.may_download && learn_files(what);
+
+	return choose_headers(what, wanted, why) ||
+	       (!has_learned && learn_files(what) && choose_headers(what, wanted, why));
 }
 
 /* ---- who needs a held version ---- */
@@ -354,25 +453,16 @@ void shim_close(void)
 int shim_find_headers(const struct shim_headers *what, shim_archive_fn *each, void *data,
 		      struct kg_err *err)
 {
-	Version version = find_headers(*what);
-	Closure closure(what->present);
 	std::vector<Wanted> wanted;
-	std::string missing;
+	std::string why;
 
-	if (version.end())
-		return kg_fail(err, -KGE_NO_HEADERS, "apt knows no %s in version %s",
-			       what->package, what->version);
-	if (!closure.add(version, missing))
-		return kg_fail(err, -KGE_NO_HEADERS,
-			       "%s has dependencies that cannot be satisfied",
-			       missing.c_str());
-	for (const auto &chosen : closure.chosen())
-		wanted.push_back({ chosen, "" });
-	if (!obtain(wanted, what->fetch_dir))
+	if (!find_closure(*what, wanted, why))
+		return kg_fail(err, -KGE_NO_HEADERS, "%s", why.c_str());
+	if (!obtain(*what, wanted))
 		return kg_fail(err, -KGE_NO_HEADERS, "%s %s: %s", what->package,
 			       what->version,
-			       what->fetch_dir == nullptr ? "not in apt's archive cache"
-							  : last_error().c_str());
+			       what->may_download ? last_error().c_str()
+						  : "not in apt's archive cache");
 	for (const auto &w : wanted) {
 		const std::string name = w.version.ParentPkg().Name();
 		const struct shim_archive archive = { name.c_str(), w.version.VerStr(),

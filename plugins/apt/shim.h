@@ -31,12 +31,13 @@ struct shim_headers {
 	const char *version; /* of the image */
 	const char *const
 		*present; /* names that the running transaction brings, NULL-terminated */
-	const char
-		*fetch_dir; /* downloads go there; NULL: only what is on disk already */
+	const char *kept_dir; /* what was downloaded before for this very version */
+	bool may_download;    /* into @kept_dir, which is there then */
 };
 /*
  * The package and what it depends on that is neither installed nor present: found in apt's
- * archive cache or in @fetch_dir, else downloaded. -KGE_NO_HEADERS: not to be had.
+ * archive cache or in @kept_dir, whether apt's lists still know it or not, else downloaded.
+ * -KGE_NO_HEADERS: not to be had.
  */
 int shim_find_headers(const struct shim_headers *what, shim_archive_fn *each, void *data,
 		      struct kg_err *err) _must_check_;

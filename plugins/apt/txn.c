@@ -364,7 +364,7 @@ static bool names_include(const char *field, const char *name, size_t len)
 	const char *word;
 	size_t n;
 
-	while ((p = txn_next_name(p, &word, &n)) != NULL)
+	while ((p = deb_next_name(p, &word, &n)) != NULL)
 		if (n == len && memcmp(word, name, len) == 0)
 			return true;
 	return false;
@@ -418,14 +418,4 @@ const char *txn_kernel_arch(const char *debian_arch)
 		if (strcmp(all[i].debian, debian_arch) == 0)
 			return all[i].kernel;
 	return uname(&own) == 0 ? own.machine : "unknown";
-}
-
-const char *txn_next_name(const char *field, const char **ret_name, size_t *ret_len)
-{
-	field += strspn(field, " ,|\t");
-	if (*field == '\0')
-		return NULL;
-	*ret_name = field;
-	*ret_len = strcspn(field, " ,|:(\t");
-	return field + strcspn(field, ",|");
 }

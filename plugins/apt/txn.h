@@ -67,5 +67,3 @@ unsigned int txn_bits_of(const struct txn_contents *c, const char *release);
 bool txn_has_source(const struct txn_contents *c, const char *path);
 /* Kernel arch ("x86_64") of a Debian architecture. */
 const char *txn_kernel_arch(const char *debian_arch);
-/* Names in a Depends or Provides field, one at a time: returns where to go on, NULL at the end. */
-const char *txn_next_name(const char *field, const char **ret_name, size_t *ret_len);

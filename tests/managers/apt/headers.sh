@@ -3,6 +3,8 @@
 # Headers that are not part of the transaction: apt's cache, then a download from inside the hook, then policy.
 # shellcheck source=../../lib/bed/inside.sh disable=SC2317
 
+BED_KEPT=/var/cache/kmodgate/archives # headers that a gate used and nobody installed
+
 # Nothing that asks for headers by itself: with it, apt brings them along with any newer image.
 image_alone() { apt-get purge -y linux-image-amd64 linux-headers-amd64; }
 
@@ -51,18 +53,46 @@ case_headers_are_fetched_from_inside_the_hook_and_kept_for_later_modules() {
 
     note "what was fetched is kept while the kernel is there, and serves a module that comes later"
     apt-get clean
-    bed_pockets base old
+    bed_local "$(bed_redeb linux-kbuild-6.1 new 6.1.999-1)" # a newer one does not come between
+    bed_pockets base old local
     run apt-get install -y acpi-call-dkms
     expect_rc 0
     expect_module "$BED_NEW_REL" acpi_call
     expect_module "$BED_OLD_REL" acpi_call
 
-    note "the headers come after all: nothing is built again"
+    expect_dkms "$BED_NEW_REL" acpi-call/1.2.2
+    expect_settled
+
+    note "the headers come after all: nothing is built again, and what was kept goes"
+    expect_path "$BED_KEPT/$BED_NEW_REL/$BED_NEW_VER"
     bed_pockets base old new
     run apt-get install -y "linux-headers-$BED_NEW_REL"
     expect_rc 0
     expect_builds 1 v4l2loopback "$BED_NEW_REL"
     expect_served "$BED_NEW_REL" v4l2loopback/0.12.7
+    expect_no_path "$BED_KEPT/$BED_NEW_REL"
+}
+
+case_headers_that_were_kept_go_with_their_kernel() {
+    image_alone
+    bed_pockets base old new
+    apt-get install -y "linux-image-$BED_NEW_REL"
+    expect_path "$BED_KEPT/$BED_NEW_REL/$BED_NEW_VER/linux-headers-${BED_NEW_REL}_${BED_NEW_VER}_$BED_ARCH.deb"
+    run apt-get purge -y "linux-image-$BED_NEW_REL"
+    expect_rc 0
+    expect_no_path "$BED_KEPT/$BED_NEW_REL"
+    expect_no_release "$BED_NEW_REL"
+
+    note "what a stop left of a kernel that never came goes with the next transaction"
+    bed_tree /usr/src/picky-1 picky 1
+    bed_break /usr/src/picky-1/picky.c "${BED_OLD_VER%-*}"
+    dkms install picky/1 -k "$BED_OLD_REL"
+    run apt-get install -y "linux-image-$BED_NEW_REL"
+    expect_rc 100
+    expect_path "$BED_KEPT/$BED_NEW_REL/$BED_NEW_VER"
+    run apt-get install -y acpi-call-dkms
+    expect_rc 0
+    expect_no_path "$BED_KEPT/$BED_NEW_REL"
 }
 
 case_headers_that_are_nowhere_stop_the_kernel_or_only_warn_as_policy_says() {
@@ -172,6 +202,25 @@ case_an_image_of_the_same_release_does_not_take_the_old_headers_and_is_rebuilt_w
     expect_eq "$(crc_of $ko)" 0x5ec0d0ed "was $crc"
     expect_served "$BED_OLD_REL" v4l2loopback/0.12.7
     expect_settled
+
+    note "a module that comes later gets the headers that were kept, not those that are installed"
+    apt-get clean
+    mkdir "$BED_KEPT/$BED_OLD_REL/$BED_OLD_VER" # as an earlier version may have left it
+    bed_pockets base old
+    run apt-get install -y acpi-call-dkms
+    expect_rc 0
+    expect_eq "$(crc_of "${ko%/*}/acpi_call.ko")" 0x5ec0d0ed
+    expect_eq "$(ls "$BED_KEPT/$BED_OLD_REL")" "$v"
+    expect_settled
+
+    note "headers of another version are never taken, be they installed or kept"
+    mv "$BED_KEPT/$BED_OLD_REL/$v" "$BED_KEPT/$BED_OLD_REL/$BED_OLD_VER"
+    bed_tree /tmp/later later 1
+    run apt-get install -y "$(bed_tree_deb /tmp/later)"
+    expect_rc 0
+    expect_order "^kmodgate: warning: .*later/1" '^ *error +.*headers' '^Unpacking '
+    expect_grep "linux-headers-$(re "$BED_OLD_REL")"
+    expect_no_path "$BED_KEPT/$BED_OLD_REL"
 }
 
 case_a_second_version_of_the_same_release_with_its_headers_is_rebuilt() {
