@@ -15,6 +15,7 @@ MANDIR      ?= $(PREFIX)/share/man
 DATADIR     ?= $(PREFIX)/share/kmodgate
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 DESTDIR     ?=
 PKG_CONFIG  ?= pkg-config
 INSTALL     ?= install
@@ -63,7 +64,7 @@ base_src := $(wildcard core/base/*.c)
 plan_src := $(wildcard core/plan/*.c)
 core_src := $(base_src) $(plan_src) \
 	    $(wildcard $(addprefix core/,$(addsuffix /*.c,sandbox registry recipe stage build \
-	    store seal commit report))) $(wildcard core/*.c)
+	    store seal commit report tarball))) $(wildcard core/*.c)
 cli_src  := $(wildcard core/cli/*.c)
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -102,8 +103,11 @@ $(B)/%.o: %.cc
 # What a hook file calls the installed programs by.
 HOOK_SED := sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g'
 
--include plugins/apt/apt.mk
+# Which package managers: apt, rpm (with dnf and zypper).
+PLUGINS ?= apt rpm
+-include $(foreach p,$(PLUGINS),plugins/$(p)/$(p).mk)
 -include packaging/debian.mk
+-include packaging/rpm.mk
 include tests/tests.mk
 -include tests/demo/demo.mk
 -include tests/bench/bench.mk
@@ -119,7 +123,8 @@ $(B)/man/%: man/%.scd
 	scdoc < $< > $@
 
 DEPS_BUILD := gcc g++ make pkg-config libarchive-dev libkmod-dev libyaml-dev libssl-dev \
-	      libapt-pkg-dev libzstd-dev liblzma-dev zlib1g-dev scdoc debhelper fakeroot dpkg-dev
+	      libapt-pkg-dev librpm-dev rpm libjson-c-dev libzstd-dev liblzma-dev zlib1g-dev scdoc \
+	      debhelper fakeroot dpkg-dev
 DEPS_CHECK := clang clang-format clang-tidy cppcheck shellcheck codespell universal-ctags \
 	      libcmocka-dev mmdebstrap kmod cpio strace xz-utils zstd openssl patch \
 	      util-linux apt-utils curl
@@ -134,12 +139,12 @@ deps:                                    ## install what building and checking n
 
 .PHONY: config
 config:                                  ## print what was found
-	@for p in $(CORE_PC) apt-pkg cmocka; do \
+	@for p in $(CORE_PC) apt-pkg rpm json-c cmocka; do \
 		printf '%-12s %s\n' $$p "$$($(PKG_CONFIG) --modversion $$p 2>/dev/null || echo missing)"; \
 	done
 
 .PHONY: install
-install: all install-apt                 ## install under DESTDIR, PREFIX
+install: all $(addprefix install-,$(PLUGINS)) ## install under DESTDIR, PREFIX
 	$(INSTALL) -D -m 0755 $(B)/kmodgate $(DESTDIR)$(SBINDIR)/kmodgate
 	ln -sf kmodgate $(DESTDIR)$(SBINDIR)/dkms
 	$(INSTALL) -d $(DESTDIR)$(DKMSLIBDIR) $(DESTDIR)$(SYSCONFDIR)/kmodgate/kmodgate.d
@@ -147,18 +152,22 @@ install: all install-apt                 ## install under DESTDIR, PREFIX
 		$(INSTALL) -m 0755 $$f $(DESTDIR)$(DKMSLIBDIR)/ || exit 1; done
 	$(INSTALL) -D -m 0644 hooks/kmodgate.yaml $(DESTDIR)$(SYSCONFDIR)/kmodgate/kmodgate.yaml
 	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
-	$(HOOK_SED) hooks/systemd/kmodgate-recover.service \
-		> $(DESTDIR)$(UNITDIR)/kmodgate-recover.service
+	for u in kmodgate-recover dkms; do $(HOOK_SED) hooks/systemd/$$u.service \
+		> $(DESTDIR)$(UNITDIR)/$$u.service || exit 1; done
 	$(INSTALL) -D -m 0644 hooks/systemd/kmodgate.sysusers \
 		$(DESTDIR)$(SYSUSERSDIR)/kmodgate.conf
+	$(INSTALL) -D -m 0644 hooks/systemd/kmodgate.tmpfiles \
+		$(DESTDIR)$(TMPFILESDIR)/kmodgate.conf
 	for m in $(MAN); do $(INSTALL) -D -m 0644 $$m \
 		$(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit 1; done
 
 .PHONY: uninstall
-uninstall: uninstall-apt                 ## remove what install put there (state and /etc/kmodgate stay)
+uninstall: $(addprefix uninstall-,$(PLUGINS)) ## remove what install put there (state and /etc/kmodgate stay)
 	rm -f $(DESTDIR)$(SBINDIR)/kmodgate $(DESTDIR)$(SBINDIR)/dkms
 	rm -f $(addprefix $(DESTDIR)$(DKMSLIBDIR)/,$(notdir $(wildcard hooks/dkms/*)))
-	rm -f $(DESTDIR)$(UNITDIR)/kmodgate-recover.service $(DESTDIR)$(SYSUSERSDIR)/kmodgate.conf
+	rm -f $(DESTDIR)$(UNITDIR)/dkms.service
+	rm -f $(DESTDIR)$(UNITDIR)/kmodgate-recover.service $(DESTDIR)$(SYSUSERSDIR)/kmodgate.conf \
+		$(DESTDIR)$(TMPFILESDIR)/kmodgate.conf
 	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 	-rmdir $(DESTDIR)$(DKMSLIBDIR) $(DESTDIR)$(LIBEXECDIR)
 
@@ -170,4 +179,4 @@ clean:                                   ## remove every build variant
 help:                                    ## this list
 	@sed -nE 's/^([a-z][a-z-]*):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
--include $(shell find build/$(V) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -125,6 +125,12 @@ enum kg_phase {
 };
 const char *kg_phase_text(enum kg_phase phase);
 
+/* A BUILD_DEPENDS that was built against. */
+struct kg_depend {
+	const char *name;
+	const char *version;
+};
+
 /* One module source x one release. */
 struct kg_job {
 	const struct kg_source *source;
@@ -142,6 +148,7 @@ struct kg_job {
 	struct kg_artefact artefact;
 	const char *const
 		*module_names; /* DEST_MODULE_NAMEs, NULL-terminated; NULL unknown */
+	const struct kg_depend *rebuild_after; /* with BUILD_DEPENDS_REBUILD; name NULL ends it */
 	const char *log;       /* absolute path of its log, NULL none yet */
 	uint64_t build_ms;     /* time inside the module's own commands */
 };
@@ -166,6 +173,7 @@ struct kg_policy {
 	size_t n_rules;
 	unsigned int build_timeout_s; /* per command of a job; default 3600 */
 	unsigned int jobs;	      /* make -j; 0: from the CPUs given to us */
+	unsigned int store_mb;	      /* what the store may take, in 2^20 bytes; default 1024 */
 };
 enum kg_require kg_policy_require(const struct kg_policy *policy, const char *module,
 				  const char *release);

@@ -2,8 +2,9 @@
 #pragma once
 /*
  * Private to core/run*.c, the only files that see all stages. run_job.c makes one job's
- * artefact; run_plan.c says which jobs there are; run_set.c turns an artefact into signed files
- * and registers them; run.c is the gate; run_settle.c what follows it; run_dkms.c the commands.
+ * artefact; run_plan.c says which jobs there are; run_set.c turns an artefact into signed files;
+ * run_install.c installs them, run_remove.c takes them off; run.c is the gate; run_settle.c what
+ * follows it; run_dkms.c the commands.
  */
 #include "core/commit/commit.h"
 #include "core/job.h"
@@ -21,15 +22,25 @@ struct run {
 	struct sandbox view; /* template for every job */
 	int stage_fd;	     /* -1: no stage */
 	int work_fd;	     /* folder for work trees, ours alone */
+	const char *work;    /* its path, relative to the root */
+	bool is_uncached;    /* the store failed: artefacts are kept in the work folder */
+	bool has_stored;     /* the store has grown */
 	char *log_dir;	     /* absolute: /var/log/kmodgate/ID */
 	int log_dir_fd;
 	struct kg_job *jobs;
 	size_t n_jobs;
 	struct run_release *releases; /* headers found so far, by release */
 	size_t n_releases;
+	struct run_shipped *shipped; /* names of modules in package archives read so far */
+	size_t n_shipped;
 	struct txn *txn;	       /* NULL outside a transaction */
+	bool is_test;		       /* a verdict is wanted, nothing is placed */
 	const char *kernel_source_dir; /* --kernelsourcedir, NULL */
 	const char *const *directives; /* --directive, NULL */
+	const char *conf;	       /* -c, NULL */
+	const char *kernel_config;     /* --config, NULL */
+	const struct kg_plan *coming;  /* cleaning up before the gate of this; NULL */
+	const struct kg_target *target; /* what the user asked for; NULL in gate and hooks */
 };
 
 struct run_release {
@@ -40,6 +51,12 @@ struct run_release {
 	const char *toolchain;
 };
 
+struct run_shipped {
+	const char *archive;
+	const char **names;
+	size_t n;
+};
+
 /* Policy, framework, view; stage and work are opened by the caller. */
 int run_init(struct run *run, const struct kg_system *sys,
 	     struct kg_err *err) _must_check_;
@@ -48,9 +65,15 @@ void run_fini(struct run *run);
 int run_open_folders(struct run *run, const char *id, const char *work_path,
 		     struct kg_err *err) _must_check_;
 
+/* ---- run_config.c ---- */
+/* --config: another file is the .config of this kernel. */
+int run_take_config(struct run *run, struct run_release *release) _must_check_;
+
 /* ---- run_job.c ---- */
 /* Fills @job's outcome, phase, err, artefact, log. Jobs it depends on are made first. */
 void run_make_job(struct run *run, struct kg_job *job);
+/* Removes the artefacts that the store could not keep. */
+void run_drop_kept(const struct run *run);
 /* The headers of @release in the run's view, found once. Never NULL but for lack of memory. */
 struct run_release *run_find_release(struct run *run, const char *release);
 /* The folder of @source, in the stage if it enters with the transaction. Caller owns it. */
@@ -65,6 +88,8 @@ int run_read_recipe(struct run *run, const struct kg_source *source, int source_
 /* Fills run->jobs from the plan: which source for which kernel, which are required. */
 int run_jobs_from_plan(struct run *run, const struct kg_plan *plan,
 		       struct kg_err *err) _must_check_;
+/* Something is registered, be it broken: or it cannot be told. */
+bool run_has_sources(struct run *run);
 /* Releases with a folder of modules, oldest first. */
 int run_list_releases(const struct kg_system *sys, struct strv *ret_releases,
 		      struct kg_err *err) _must_check_;
@@ -97,6 +122,8 @@ struct run_set {
 	int built_fd; /* the K/A folder's content: module/, log/, extras */
 };
 void run_set_fini(struct run_set *rs);
+/* In K/A, of a module with BUILD_DEPENDS_REBUILD: ".dep_NAME" holds the version built against. */
+#define RUN_DEPEND_FILE ".dep_"
 /*
  * Signs and compresses @job's artefact as @release's modules are and makes the K/A folder at
  * @at (relative to the state folder's root, made here).
@@ -113,9 +140,20 @@ int run_register_set(struct run *run, const struct run_set *rs,
 		     struct kg_err *err) _must_check_;
 /* Where modules go below lib/modules/R on this distribution, for @recipe's module. */
 const char *run_module_location(const struct run *run);
-/* PRE_INSTALL, POST_INSTALL, POST_ADD, POST_REMOVE: as root, from the source's folder. */
+
+/* ---- run_hooks.c: what acts on the system, as root ---- */
+/* PRE_INSTALL, POST_INSTALL, POST_ADD, POST_REMOVE: from the source's folder. */
 int run_script(struct run *run, const struct kg_source *source, const char *command,
 	       const char *release, struct kg_err *err) _must_check_;
+enum run_hook { RUN_POST_ADD, RUN_PRE_INSTALL, RUN_POST_INSTALL, RUN_POST_REMOVE };
+/* What is odd about @recipe, said to whoever adds, builds or installs this very source. */
+void run_show_warnings(const struct run *run, const struct kg_source *source,
+		       const struct kg_recipe *recipe);
+/* The one that the source's dkms.conf names for @release; none: 0. */
+int run_hook(struct run *run, const struct kg_source *source, const char *release,
+	     enum run_hook hook, struct kg_err *err) _must_check_;
+/* modprobe_on_install: drivers of the hardware that is there, when @release runs. */
+void run_load_drivers(const struct run *run, const char *release);
 
 /* ---- run_record.c: txn/ID/jobs, what the gate decided, for arrive and settle ---- */
 struct run_record {
@@ -143,20 +181,94 @@ void run_records_fini(struct run_records *records);
 bool run_is_skipped(const struct kg_system *sys, const struct kg_plan *plan);
 
 /* ---- run_dkms.c ---- */
+/* Registers @source, whose folder is in place, after a look at its dkms.conf. */
+int run_add_source(struct run *run, const struct kg_source *source,
+		   struct kg_err *err) _must_check_;
 int run_install_source(struct run *run, const struct kg_source *source,
 		       const char *release, const char *arch, enum kg_force force,
 		       struct kg_err *err) _must_check_;
-/* Takes @name/@version off @release: files, active link, originals back; K/A stays. */
-int run_uninstall(struct run *run, const char *name, const char *version,
-		  const char *release, const char *arch, struct kg_err *err) _must_check_;
 /* A set of this very name, version and release that the live transaction placed and installed. */
 bool run_is_placed_by_txn(const struct run *run, const char *name, const char *version,
 			  const char *release);
+/* NULL without memory. Earlier jobs may move: hold no pointer to one across this. */
+struct kg_job *run_add_job(struct run *run, const struct kg_source *source,
+			   const char *release, const char *arch);
+/* @job made, signed and compressed, as a K/A folder below the work folder. */
+int run_make_set(struct run *run, struct kg_job *job, struct run_set *ret_set,
+		 struct kg_err *err) _must_check_;
+void run_drop_made(struct run *run, const struct kg_job *job, struct run_set *rs);
 /* Every AUTOINSTALL source for @release that @skip does not name. */
 int run_autoinstall(struct run *run, const char *release, const struct strv *skip,
 		    struct kg_err *err) _must_check_;
-/* Publish @rs, register it, indexes. */
+/* Registered K/A as a set; -ENOENT when it is not built. Silent. */
+int run_open_registered(struct run *run, const struct kg_source *source,
+			const char *release, const char *arch, struct run_set *ret_set);
+bool run_is_installed(struct run *run, const struct kg_source *source,
+		      const char *release, const char *arch);
+
+/* ---- run_depends.c ---- */
+/*
+ * @source was installed for @release: what was built there against another version of it, and
+ * asked for it by BUILD_DEPENDS_REBUILD, is built and installed again. Failures are warnings.
+ */
+void run_rebuild_dependents(struct run *run, const struct kg_source *source,
+			    const char *release, const char *arch);
+
+/* ---- run_install.c: sets of one release go in together, with one depmod ---- */
+struct run_item {
+	struct run_set *rs;
+	bool is_forced; /* --force: no version sanity, no PRE_INSTALL's refusal */
+	int result;	/* 0: installed; -KGE_OLDER: left out */
+	struct kg_err err;
+	/* run_choose_files() */
+	const char *const *files;     /* of rs->set.files, those to be installed */
+	const char *const *left_out;  /* the others */
+	const char *const *originals; /* modules of these names elsewhere: archived */
+	const char *const *replaced;  /* ours, under another suffix */
+};
+/*
+ * PRE_INSTALL, version sanity, archive, publish, depmod, register, POST_INSTALL. One that fails
+ * leaves the others alone. 0, or the first failure, which is in @err too.
+ */
+int run_install_items(struct run *run, const char *release, struct run_item *items,
+		      size_t n, struct kg_err *err) _must_check_;
 int run_install_set(struct run *run, struct run_set *rs, struct kg_err *err) _must_check_;
+
+/* ---- run_sanity.c ---- */
+/* Fills @item's lists from what lib/modules/R holds. No file chosen: -KGE_OLDER. */
+int run_choose_files(struct run *run, struct run_item *item,
+		     struct kg_err *err) _must_check_;
+/* Of @rs's files those in lib/modules/R that are its modules, as DKMS tells: by their versions. */
+int run_list_ours(struct run *run, const struct run_set *rs,
+		  const char *const **ret_files, struct kg_err *err) _must_check_;
+
+/* Those of @files that are in lib/modules/R byte for byte: the gate placed them. */
+int run_list_placed(struct run *run, const struct run_set *rs, const char *const *files,
+		    const char *const **ret_files, struct kg_err *err) _must_check_;
+
+/* ---- run_original.c: modules of the kernel that ours replace ---- */
+int run_archive_originals(struct run *run, const struct run_item *item,
+			  struct kg_err *err) _must_check_;
+/* The same, but for what is where the packages of DKMS go. */
+int run_archive_elsewhere(struct run *run, const struct run_item *item,
+			  struct kg_err *err) _must_check_;
+/* Into the open swap of the release; the archive stays until reg_drop_originals(). */
+int run_return_originals(const struct kg_system *sys, struct txn *txn,
+			 const struct reg_archive *archive,
+			 struct kg_err *err) _must_check_;
+/* commit_recover(), reg_recover(), and archived modules whose package is not installed go back. */
+int run_recover(const struct kg_system *sys, struct kg_err *err) _must_check_;
+
+/* ---- run_remove.c ---- */
+/*
+ * Takes those of @entries that are installed for @release off it, with one depmod: files, active
+ * link, originals back, POST_REMOVE; K/A stays.
+ */
+int run_uninstall(struct run *run, const char *release, const struct reg_entry *entries,
+		  size_t n, struct kg_err *err) _must_check_;
+/* Inside a live transaction what goes is saved first. */
+int run_remove_entries(struct run *run, const struct reg_entry *entries, size_t n,
+		       struct kg_err *err) _must_check_;
 
 /*
  * Inside a live transaction `dkms remove` of what the plan changes keeps the K/A folder, so that
@@ -169,7 +281,14 @@ int run_open_saved(struct run *run, const struct txn *txn, const char *name,
 		   struct kg_err *err) _must_check_;
 
 /* ---- run_arrive.c, run_settle.c ---- */
-/* Installs one placed set, once. */
+/*
+ * Installs the placed sets of @release among @recs, each once. @ret_known (may be NULL): the names
+ * of those that need nothing more.
+ */
+int run_arrive_records(struct run *run, struct txn *txn, const char *release,
+		       const struct run_records *recs, struct strv *ret_known,
+		       struct kg_err *err) _must_check_;
+/* The same for @rec alone. */
 int run_arrive_record(struct run *run, struct txn *txn, const struct run_record *rec,
 		      struct kg_err *err) _must_check_;
 /* The live transaction of which this process is a child, if any: 1, 0, or an error. */
@@ -180,6 +299,37 @@ int run_join_live(const struct kg_system *sys, struct txn *ret_txn,
  * What goes wrong is a warning: it must not stop the command at hand. The lock is held.
  */
 void run_clean_up(const struct kg_system *sys, pid_t owner_pid);
+/* The same before the gate of @plan: what that brings again is taken back without a word. */
+void run_clean_up_for(const struct kg_system *sys, const struct kg_plan *plan);
 /* The sealed set of one record. */
 int run_open_sealed(struct run *run, const struct txn *txn, const struct run_record *rec,
 		    struct run_set *ret_set, struct kg_err *err) _must_check_;
+/* The live transaction we are a child of brings this very kernel. */
+bool run_is_coming_back(const struct kg_system *sys, const char *release);
+/* Empty folders of modules, up to the kernel's own. */
+void run_prune_release(const struct run *run, const char *release);
+
+/* ---- run_apport.c ---- */
+/* Tells apport, where it is, of a build that failed. */
+void run_report_to_apport(const struct run *run, const struct kg_job *job);
+
+/* ---- run_weak.c ---- */
+enum run_weak { RUN_WEAK_ADD, RUN_WEAK_REMOVE };
+/*
+ * Tells weak-modules, where it is (RHEL, SUSE), of @files (below install_tree/R), unless dkms.conf
+ * says NO_WEAK_MODULES. What goes wrong is a warning.
+ */
+void run_weak_modules(struct run *run, enum run_weak what, const struct kg_source *source,
+		      const char *release, const char *const *files);
+/* It has linked all modules of @source into @release. */
+bool run_is_weak_installed(const struct run *run, const struct kg_source *source,
+			   const char *release);
+
+/* ---- run_mok.c ---- */
+/* Absolute, below the root; the key may also be "pkcs11:...". */
+struct run_mok {
+	const char *key;
+	const char *cert;
+};
+int run_mok_paths(struct run *run, const char *release, struct run_mok *ret_mok,
+		  struct kg_err *err) _must_check_;

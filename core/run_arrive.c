@@ -54,98 +54,6 @@ int run_join_live(const struct kg_system *sys, struct txn *ret_txn, struct kg_er
 	return r;
 }
 
-/* ---- one set ---- */
-
-/* modules.dep names every file of @files and is not older than they are. */
-static bool indexes_match(const struct kg_system *sys, const struct set *set)
-{
-	_cleanup_arena_ struct arena arena = { 0 };
-	_cleanup_free_ char *dep = NULL;
-	const char *base = arena_printf(&arena, "%s/%s", sys->install_tree, set->release);
-	const char *path = arena_printf(&arena, "%s/modules.dep", base ?: "");
-	struct stat index;
-	struct stat file;
-
-	if (path == NULL || fd_lstat_in(sys->root_fd, path, &index) < 0 ||
-	    fd_read_file_in(sys->root_fd, path, MODULES_DEP_MAX, &dep, NULL, NULL) < 0)
-		return false;
-	for (size_t i = 0; set->files[i] != NULL; i++) {
-		const char *line = arena_printf(&arena, "%s:", set->files[i]);
-		const char *at = arena_printf(&arena, "%s/%s", base, set->files[i]);
-
-		if (line == NULL || at == NULL || strstr(dep, line) == NULL ||
-		    fd_lstat_in(sys->root_fd, at, &file) < 0 ||
-		    file.st_mtim.tv_sec > index.st_mtim.tv_sec)
-			return false;
-	}
-	return true;
-}
-
-static int run_recipe_script(struct run *run, const struct run_set *rs, bool is_before,
-			     struct kg_err *err)
-{
-	struct kg_recipe recipe = { 0 };
-	const struct run_release *release = run_find_release(run, rs->set.release);
-	_cleanup_close_ int source_fd =
-		fd_open_dir_in(run->sys->root_fd, rs->source.path, NULL);
-	int r;
-
-	if (source_fd < 0 || release == NULL)
-		return 0; /* its source left meanwhile: there is no script to run */
-	r = run_read_recipe(run, &rs->source, source_fd, release, &recipe, NULL);
-	if (r < 0)
-		return 0;
-	r = run_script(run, &rs->source,
-		       is_before ? recipe.pre_install : recipe.post_install,
-		       rs->set.release, err);
-	recipe_fini(&recipe);
-	return r;
-}
-
-static void undo_swap(struct run *run, const char *release)
-{
-	struct kg_err err = { 0 };
-
-	if (set_undo(run->sys, release, &err) < 0)
-		kg_warning("%s: %s", release, err.text);
-}
-
-/* PRE_INSTALL said no: what the gate placed for it is taken away again. */
-static void refuse_set(struct run *run, const struct run_set *rs)
-{
-	struct kg_err err = { 0 };
-
-	if (set_withdraw(run->sys, run->txn, rs->set.release, rs->set.files, &err) < 0 ||
-	    depmod_run(run->sys, rs->set.release, NULL, &err) < 0)
-		kg_warning("%s: %s", rs->set.release, err.text);
-}
-
-int run_install_set(struct run *run, struct run_set *rs, struct kg_err *err)
-{
-	int r = run_recipe_script(run, rs, true, err);
-
-	if (r < 0) {
-		refuse_set(run, rs);
-		return r;
-	}
-	r = set_publish(run->sys, run->txn, &rs->set, err);
-	if (r == 0 && indexes_match(run->sys, &rs->set))
-		r = depmod_skip(run->sys, rs->set.release, err);
-	else if (r == 0)
-		r = depmod_run(run->sys, rs->set.release, rs->set.files, err);
-	else
-		undo_swap(run, rs->set.release);
-	if (r == 0)
-		r = run_register_set(run, rs, err);
-	if (r < 0)
-		return r;
-	if (run_recipe_script(run, rs, false, err) < 0 && err != NULL) {
-		kg_warning("%s", err->text);
-		*err = (struct kg_err){ 0 };
-	}
-	return 0;
-}
-
 /* ---- arrival ---- */
 
 static bool has_arrived(const struct txn *txn, const struct run_record *rec)
@@ -180,29 +88,132 @@ static int move_key(const struct kg_system *sys, const struct txn *txn,
 	return r;
 }
 
+/* The placed sets of one release that have not arrived yet. */
+struct arrival {
+	struct run *run;
+	struct txn *txn;
+	const char *release;
+	const struct run_record **recs;
+	struct run_set *sets;
+	struct run_item *items;
+	size_t n;
+};
+
+static int add_arrival(struct arrival *a, const struct run_record *rec,
+		       struct kg_err *err)
+{
+	int r;
+
+	if (!rec->is_placed || strcmp(rec->release, a->release) != 0 ||
+	    has_arrived(a->txn, rec))
+		return 0;
+	r = run_open_sealed(a->run, a->txn, rec, &a->sets[a->n], err);
+	if (r < 0)
+		return r;
+	a->items[a->n] = (struct run_item){ .rs = &a->sets[a->n] };
+	a->recs[a->n++] = rec;
+	return 0;
+}
+
+static int open_arrival(struct arrival *a, const struct run_record *v, size_t n,
+			struct kg_err *err)
+{
+	struct arena *arena = &a->run->arena;
+	int r = 0;
+
+	a->recs = arena_array(arena, n + 1, sizeof(*a->recs));
+	a->sets = arena_array(arena, n + 1, sizeof(*a->sets));
+	a->items = arena_array(arena, n + 1, sizeof(*a->items));
+	if (a->recs == NULL || a->sets == NULL || a->items == NULL)
+		return kg_fail_errno(err, -ENOMEM, "%s", a->release);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_arrival(a, &v[i], err);
+	return r;
+}
+
+/* What the kernel has itself has arrived too: nothing more is to be done for it. */
+static int note_arrived(struct arrival *a, struct kg_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->n; i++) {
+		const struct run_record *rec = a->recs[i];
+		char subject[1024];
+
+		if (a->items[i].result == -KGE_OLDER)
+			kg_info("%s", a->items[i].err.text);
+		else if (a->items[i].result < 0)
+			continue;
+		snprintf(subject, sizeof(subject), "%s/%s/%s", rec->release, rec->name,
+			 rec->version);
+		r = txn_note(a->txn, "arrived", subject, err);
+	}
+	return r;
+}
+
+static int first_failure(const struct arrival *a, struct kg_err *err)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->items[i].result < 0 && a->items[i].result != -KGE_OLDER)
+			return kg_fail(err, a->items[i].result, "%s/%s: %s",
+				       a->recs[i]->name, a->recs[i]->version,
+				       kg_err_text(&a->items[i].err, a->items[i].result));
+	return 0;
+}
+
+static int install_arrival(struct arrival *a, struct kg_err *err)
+{
+	struct txn *outer = a->run->txn;
+	int r;
+
+	if (a->n == 0)
+		return 0;
+	a->run->txn = a->txn;
+	/* Each item has its own result. */
+	(void)!run_install_items(a->run, a->release, a->items, a->n, NULL);
+	a->run->txn = outer;
+	r = note_arrived(a, err);
+	return r < 0 ? r : first_failure(a, err);
+}
+
+static int arrive(struct arrival *a, const struct run_record *v, size_t n,
+		  struct kg_err *err)
+{
+	int r = move_key(a->run->sys, a->txn, err);
+
+	if (r == 0)
+		r = open_arrival(a, v, n, err);
+	if (r == 0)
+		r = install_arrival(a, err);
+	for (size_t i = 0; i < a->n; i++)
+		run_set_fini(&a->sets[i]);
+	return r;
+}
+
 int run_arrive_record(struct run *run, struct txn *txn, const struct run_record *rec,
 		      struct kg_err *err)
 {
-	struct run_set rs;
-	char subject[1024];
-	int r;
+	struct arrival a = { .run = run, .txn = txn, .release = rec->release };
 
-	if (has_arrived(txn, rec))
-		return 0;
-	r = move_key(run->sys, txn, err);
-	if (r == 0)
-		r = run_open_sealed(run, txn, rec, &rs, err);
-	if (r < 0)
-		return r;
-	run->txn = txn;
-	r = run_install_set(run, &rs, err);
-	run->txn = NULL;
-	run_set_fini(&rs);
-	if (r < 0)
-		return r;
-	snprintf(subject, sizeof(subject), "%s/%s/%s", rec->release, rec->name,
-		 rec->version);
-	return txn_note(txn, "arrived", subject, err);
+	return arrive(&a, rec, 1, err);
+}
+
+int run_arrive_records(struct run *run, struct txn *txn, const char *release,
+		       const struct run_records *recs, struct strv *ret_known,
+		       struct kg_err *err)
+{
+	struct arrival a = { .run = run, .txn = txn, .release = release };
+	int r = arrive(&a, recs->v, recs->n, err);
+
+	for (size_t i = 0; ret_known != NULL && i < recs->n; i++) {
+		const struct run_record *rec = &recs->v[i];
+
+		/* A placed set that did not arrive is left to autoinstall. */
+		if (strcmp(rec->release, release) == 0 &&
+		    (!rec->is_placed || has_arrived(txn, rec)))
+			strv_add(ret_known, rec->name);
+	}
+	return r;
 }
 
 static void arrive_txn(struct run *run, struct txn *txn, const char *release,
@@ -215,19 +226,9 @@ static void arrive_txn(struct run *run, struct txn *txn, const char *release,
 		kg_warning("%s", err.text);
 		return;
 	}
-	for (size_t i = 0; i < records.n; i++) {
-		const struct run_record *rec = &records.v[i];
-
-		if (strcmp(rec->release, release) != 0)
-			continue;
-		err = (struct kg_err){ 0 };
-		if (rec->is_placed && run_arrive_record(run, txn, rec, &err) < 0) {
-			kg_error("%s: %s/%s is not installed: %s", release, rec->name,
-				 rec->version, kg_err_text(&err, err.code));
-			continue; /* autoinstall tries once more */
-		}
-		strv_add(known, rec->name);
-	}
+	if (run_arrive_records(run, txn, release, &records, known, &err) < 0)
+		kg_error("%s: not everything is installed: %s", release,
+			 kg_err_text(&err, err.code));
 	run_records_fini(&records);
 }
 
@@ -257,7 +258,7 @@ int kg_arrive(const struct kg_system *sys, const char *release, struct kg_err *e
 
 	if (lock_fd < 0)
 		return lock_fd;
-	r = commit_recover(sys, err);
+	r = run_recover(sys, err);
 	if (r == 0)
 		r = run_init(&run, sys, err);
 	if (r < 0)
@@ -271,7 +272,7 @@ int kg_arrive(const struct kg_system *sys, const char *release, struct kg_err *e
 
 /* ---- departure ---- */
 
-static bool is_coming_back(const struct kg_system *sys, const char *release)
+bool run_is_coming_back(const struct kg_system *sys, const char *release)
 {
 	_cleanup_txn_ struct txn txn = TXN_INIT;
 
@@ -284,20 +285,8 @@ static bool is_coming_back(const struct kg_system *sys, const char *release)
 	return false;
 }
 
-static int depart_entry(struct run *run, const struct reg_entry *e, struct kg_err *err)
-{
-	int r = 0;
-
-	if (e->state == REG_INSTALLED)
-		r = run_uninstall(run, e->name, e->version, e->release, e->arch, err);
-	if (r == 0)
-		r = reg_remove_built(run->sys, e->name, e->version, e->release, e->arch,
-				     err);
-	return r;
-}
-
 /* The folders of modules that are ours, and the kernel's own when nothing is left in it. */
-static void prune_release(const struct run *run, const char *release)
+void run_prune_release(const struct run *run, const char *release)
 {
 	char path[512];
 
@@ -312,12 +301,18 @@ static int depart_locked(struct run *run, const char *release, struct kg_err *er
 	struct reg_list list = { 0 };
 	int r = reg_list_read(run->sys, &filter, REG_NO_COMPARE, &list, err);
 
-	for (size_t i = 0; r == 0 && i < list.n; i++)
-		if (list.entries[i].release != NULL)
-			r = depart_entry(run, &list.entries[i], err);
+	if (r == 0)
+		r = run_uninstall(run, release, list.entries, list.n, err);
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		const struct reg_entry *e = &list.entries[i];
+
+		if (e->release != NULL)
+			r = reg_remove_built(run->sys, e->name, e->version, e->release,
+					     e->arch, err);
+	}
 	reg_list_fini(&list);
 	if (r == 0)
-		prune_release(run, release);
+		run_prune_release(run, release);
 	return r;
 }
 
@@ -329,9 +324,9 @@ int kg_depart(const struct kg_system *sys, const char *release, struct kg_err *e
 
 	if (lock_fd < 0)
 		return lock_fd;
-	if (is_coming_back(sys, release))
+	if (run_is_coming_back(sys, release))
 		return 0;
-	r = commit_recover(sys, err);
+	r = run_recover(sys, err);
 	if (r == 0)
 		r = run_init(&run, sys, err);
 	if (r < 0)

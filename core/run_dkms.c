@@ -12,63 +12,7 @@
 #include "core/recipe/recipe.h"
 #include "core/registry/registry.h"
 #include "core/run.h"
-
-#define LOCK_WAIT_MS (30 * 60 * 1000)
-
-/* ---- every command: lock, recover, join ---- */
-
-struct command {
-	struct run run;
-	struct txn txn;
-	int lock_fd;
-};
-
-static void command_end(struct command *c)
-{
-	run_fini(&c->run);
-	txn_fini(&c->txn);
-	closep(&c->lock_fd);
-}
-#define _cleanup_command_ __attribute__((cleanup(command_end)))
-#define COMMAND_INIT \
-	{ \
-		.run = { .stage_fd = -1, .work_fd = -1, .log_dir_fd = -1 }, \
-		.txn = TXN_INIT, .lock_fd = -1 \
-	}
-
-static int command_begin(struct command *c, const struct kg_system *sys,
-			 const struct kg_target *target, struct kg_err *err)
-{
-	char id[64];
-	int r;
-
-	c->lock_fd = lock_take(sys->root_fd, LOCK_WAIT_MS, err);
-	if (c->lock_fd < 0)
-		return c->lock_fd;
-	r = commit_recover(sys, err);
-	if (r == 0)
-		r = reg_recover(sys, err);
-	if (r == 0)
-		r = run_init(&c->run, sys, err);
-	if (r < 0)
-		return r;
-	c->run.kernel_source_dir = target->kernel_source_dir;
-	c->run.directives = target->directives;
-	snprintf(id, sizeof(id), "dkms-%d", getpid());
-	r = run_open_folders(&c->run, id, "work", err);
-	if (r == 0)
-		r = run_join_live(sys, &c->txn, err);
-	if (r == 1)
-		c->run.txn = &c->txn;
-	return r < 0 ? r : 0;
-}
-
-static void command_tidy(struct command *c)
-{
-	/* A log folder without a log is nobody's to read. */
-	if (c->run.log_dir != NULL)
-		(void)unlinkat(c->run.sys->root_fd, c->run.log_dir + 1, AT_REMOVEDIR);
-}
+#include "core/run_command.h"
 
 /* ---- sources ---- */
 
@@ -116,21 +60,28 @@ static int add_source(struct run *run, const struct kg_source *source, struct kg
 {
 	int r = verify_source(run, source, err);
 
-	return r < 0 ? r : reg_add(run->sys, source, err);
+	if (r == 0)
+		r = reg_add(run->sys, source, err);
+	/* It is registered, whatever the script says: its exit code is the command's. */
+	return r < 0 ? r : run_hook(run, source, run->sys->running, RUN_POST_ADD, err);
+}
+
+int run_add_source(struct run *run, const struct kg_source *source, struct kg_err *err)
+{
+	return add_source(run, source, err);
 }
 
 int kg_dkms_add(const struct kg_system *sys, const struct kg_target *target,
 		struct kg_err *err)
 {
-	_cleanup_command_ struct command c = COMMAND_INIT;
+	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
 	struct kg_source source;
-	int r = command_begin(&c, sys, target, err);
+	int r = run_command_begin_for(&c, sys, target, err);
 
 	if (r == 0)
 		r = source_path(&c.run, target, &source, err);
 	if (r == 0)
 		r = add_source(&c.run, &source, err);
-	command_tidy(&c);
 	return r;
 }
 
@@ -172,8 +123,8 @@ static void keep_failed_log(struct run *run, const struct kg_job *job)
 		kg_debug("%s was not copied", job->log);
 }
 
-static struct kg_job *one_job(struct run *run, const struct kg_source *source,
-			      const char *release, const char *arch)
+struct kg_job *run_add_job(struct run *run, const struct kg_source *source,
+			   const char *release, const char *arch)
 {
 	struct kg_job *job = ARENA_ADD(&run->arena, run->jobs, run->n_jobs);
 
@@ -188,6 +139,8 @@ static int job_result(const struct kg_job *job, struct kg_err *err)
 {
 	if (job->outcome == KG_OUTCOME_BUILT || job->outcome == KG_OUTCOME_HIT)
 		return 0;
+	if (err != NULL)
+		err->status = job->err.status;
 	if (job->log != NULL)
 		return kg_fail(err, job->err.code, "%s: %s/%s: %s failed: %s\nlog: %s",
 			       job->release, job->source->name, job->source->version,
@@ -196,9 +149,15 @@ static int job_result(const struct kg_job *job, struct kg_err *err)
 		       job->source->name, job->source->version, job->err.text);
 }
 
-/* Made, signed and compressed, as a K/A folder below the work folder. */
-static int make_set(struct run *run, struct kg_job *job, struct run_set *ret_set,
-		    struct kg_err *err)
+/* Of @job's K/A folder below the work folder. */
+static void sealed_name(const struct run *run, const struct kg_job *job,
+			char ret_name[64])
+{
+	snprintf(ret_name, 64, "sealed-%d-%zu", getpid(), (size_t)(job - run->jobs));
+}
+
+int run_make_set(struct run *run, struct kg_job *job, struct run_set *ret_set,
+		 struct kg_err *err)
 {
 	char name[64];
 	int r;
@@ -207,23 +166,25 @@ static int make_set(struct run *run, struct kg_job *job, struct run_set *ret_set
 	r = job_result(job, err);
 	if (r < 0) {
 		keep_failed_log(run, job);
+		if (job->log != NULL && run->txn == NULL)
+			run_report_to_apport(run, job);
 		return r;
 	}
-	snprintf(name, sizeof(name), "sealed-%d", getpid());
+	sealed_name(run, job, name);
 	return run_seal_job(run, job, run->work_fd, name, ret_set, err);
 }
 
-static void drop_set(struct run *run, struct run_set *rs)
+void run_drop_made(struct run *run, const struct kg_job *job, struct run_set *rs)
 {
 	char name[64];
 
 	run_set_fini(rs);
-	snprintf(name, sizeof(name), "sealed-%d", getpid());
+	sealed_name(run, job, name);
 	(void)fd_remove_tree_at(run->work_fd, name, NULL);
 }
 
-static int open_registered(struct run *run, const struct kg_source *source,
-			   const char *release, const char *arch, struct run_set *ret_set)
+int run_open_registered(struct run *run, const struct kg_source *source,
+			const char *release, const char *arch, struct run_set *ret_set)
 {
 	int fd = reg_open_built(run->sys, source->name, source->version, release, arch,
 				NULL);
@@ -234,31 +195,31 @@ static int open_registered(struct run *run, const struct kg_source *source,
 static int build_and_register(struct run *run, const struct kg_source *source,
 			      const struct kg_target *t, struct kg_err *err)
 {
-	struct kg_job *job = one_job(run, source, t->release, t->arch);
+	struct kg_job *job = run_add_job(run, source, t->release, t->arch);
 	struct run_set rs;
-	int r = job == NULL ? -ENOMEM : make_set(run, job, &rs, err);
+	int r = job == NULL ? -ENOMEM : run_make_set(run, job, &rs, err);
 
 	if (r < 0)
 		return r;
 	r = reg_put_built(run->sys, source, t->release, t->arch, rs.built_fd, err);
-	drop_set(run, &rs);
+	run_drop_made(run, job, &rs);
 	return r;
 }
 
 int kg_dkms_build(const struct kg_system *sys, const struct kg_target *target,
 		  struct kg_err *err)
 {
-	_cleanup_command_ struct command c = COMMAND_INIT;
+	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
 	struct kg_source source;
 	struct run_set there;
-	int r = command_begin(&c, sys, target, err);
+	int r = run_command_begin_for(&c, sys, target, err);
 
 	if (r == 0)
 		r = find_or_add(&c.run, target, &source, err);
 	if (r < 0)
 		return r;
 	if (target->force == KG_NO_FORCE &&
-	    open_registered(&c.run, &source, target->release, target->arch, &there) ==
+	    run_open_registered(&c.run, &source, target->release, target->arch, &there) ==
 		    0) {
 		run_set_fini(&there);
 		kg_info("%s: %s/%s is built already", target->release, source.name,
@@ -266,7 +227,6 @@ int kg_dkms_build(const struct kg_system *sys, const struct kg_target *target,
 	} else {
 		r = build_and_register(&c.run, &source, target, err);
 	}
-	command_tidy(&c);
 	return r;
 }
 
@@ -298,8 +258,8 @@ static int install_placed(struct run *run, const struct kg_source *source,
 	return r;
 }
 
-static bool is_installed(struct run *run, const struct kg_source *source,
-			 const char *release, const char *arch)
+bool run_is_installed(struct run *run, const struct kg_source *source,
+		      const char *release, const char *arch)
 {
 	const char *version = NULL;
 
@@ -308,17 +268,32 @@ static bool is_installed(struct run *run, const struct kg_source *source,
 	       version != NULL && strcmp(version, source->version) == 0;
 }
 
+/* In a transaction the kernel may still be on its way. */
+static int check_kernel(const struct run *run, const char *release, struct kg_err *err)
+{
+	_cleanup_str_ struct str path = { 0 };
+	struct stat st;
+
+	str_addf(&path, "%s/%s", run->sys->install_tree, release);
+	if (run->txn != NULL || fd_lstat_in(run->sys->root_fd, str_get(&path), &st) == 0)
+		return 0;
+	return kg_fail(err, -ENOENT, "there is no kernel %s: /%s is not there", release,
+		       str_get(&path));
+}
+
 static int build_and_install(struct run *run, const struct kg_source *source,
 			     const char *release, const char *arch, struct kg_err *err)
 {
-	struct kg_job *job = one_job(run, source, release, arch);
+	struct kg_job *job = run_add_job(run, source, release, arch);
 	struct run_set rs;
-	int r = job == NULL ? -ENOMEM : make_set(run, job, &rs, err);
+	int r = job == NULL ? -ENOMEM : run_make_set(run, job, &rs, err);
 
 	if (r < 0)
 		return r;
-	r = run_install_set(run, &rs, err);
-	drop_set(run, &rs);
+	r = check_kernel(run, release, err);
+	if (r == 0)
+		r = run_install_set(run, &rs, err);
+	run_drop_made(run, job, &rs);
 	return r;
 }
 
@@ -331,14 +306,16 @@ int run_install_source(struct run *run, const struct kg_source *source,
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (force == KG_NO_FORCE && is_installed(run, source, release, arch)) {
+	if (force == KG_NO_FORCE && run_is_installed(run, source, release, arch)) {
 		kg_info("%s: %s/%s is installed already", release, source->name,
 			source->version);
 		return 0;
 	}
-	if (open_registered(run, source, release, arch, &rs) < 0)
+	if (run_open_registered(run, source, release, arch, &rs) < 0)
 		return build_and_install(run, source, release, arch, err);
-	r = run_install_set(run, &rs, err);
+	r = check_kernel(run, release, err);
+	if (r == 0)
+		r = run_install_set(run, &rs, err);
 	run_set_fini(&rs);
 	return r;
 }
@@ -346,35 +323,21 @@ int run_install_source(struct run *run, const struct kg_source *source,
 int kg_dkms_install(const struct kg_system *sys, const struct kg_target *target,
 		    struct kg_err *err)
 {
-	_cleanup_command_ struct command c = COMMAND_INIT;
+	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
 	struct kg_source source;
-	int r = command_begin(&c, sys, target, err);
+	int r = run_command_begin_for(&c, sys, target, err);
 
 	if (r == 0)
 		r = find_or_add(&c.run, target, &source, err);
 	if (r == 0)
 		r = run_install_source(&c.run, &source, target->release, target->arch,
 				       target->force, err);
-	command_tidy(&c);
+	if (r == 0)
+		run_rebuild_dependents(&c.run, &source, target->release, target->arch);
 	return r;
 }
 
 /* ---- uninstall, remove ---- */
-
-static int withdraw(struct run *run, struct run_set *rs, struct kg_err *err)
-{
-	const struct set *set = &rs->set;
-	int r = set_withdraw(run->sys, run->txn, set->release, set->files, err);
-
-	if (r == 0)
-		r = reg_clear_active(run->sys, set->name, set->release, rs->arch, err);
-	if (r == 0)
-		r = reg_restore_originals(run->sys, set->name, set->release, rs->arch,
-					  err);
-	if (r == 0)
-		r = depmod_run(run->sys, set->release, NULL, err);
-	return r;
-}
 
 /* A set of this very name, version and release that the live transaction placed stays. */
 bool run_is_placed_by_txn(const struct run *run, const char *name, const char *version,
@@ -389,47 +352,40 @@ bool run_is_placed_by_txn(const struct run *run, const char *name, const char *v
 	       strv_has(&run->txn->arrived, subject);
 }
 
-int run_uninstall(struct run *run, const char *name, const char *version,
-		  const char *release, const char *arch, struct kg_err *err)
-{
-	const struct kg_source source = { .name = name, .version = version };
-	struct run_set rs;
-	int r;
-
-	if (!is_installed(run, &source, release, arch))
-		return 0;
-	if (run_is_placed_by_txn(run, name, version, release))
-		return reg_clear_active(run->sys, name, release, arch, err);
-	if (open_registered(run, &source, release, arch, &rs) < 0)
-		return reg_clear_active(run->sys, name, release, arch, err);
-	r = withdraw(run, &rs, err);
-	run_set_fini(&rs);
-	return r;
-}
-
 int kg_dkms_uninstall(const struct kg_system *sys, const struct kg_target *target,
 		      struct kg_err *err)
 {
-	_cleanup_command_ struct command c = COMMAND_INIT;
-	int r = command_begin(&c, sys, target, err);
+	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
+	const struct reg_entry entry = { .name = target->name,
+					 .version = target->version,
+					 .release = target->release,
+					 .arch = target->arch };
+	int r = run_command_begin_for(&c, sys, target, err);
 
-	if (r == 0)
-		r = run_uninstall(&c.run, target->name, target->version, target->release,
-				  target->arch, err);
-	command_tidy(&c);
-	return r;
+	return r < 0 ? r : run_uninstall(&c.run, target->release, &entry, 1, err);
 }
 
-static int remove_entry(struct run *run, const struct reg_entry *e, struct kg_err *err)
+/* Those for the target's release, or all; how many others there are. */
+static struct reg_entry *pick_entries(struct run *run, const struct reg_list *list,
+				      const struct kg_target *t, size_t *ret_n,
+				      size_t *ret_left)
 {
-	int r = run->txn != NULL ? run_save_built(run, e, err) : 0;
+	struct reg_entry *v = arena_array(&run->arena, list->n + 1, sizeof(*v));
 
-	if (r == 0)
-		r = run_uninstall(run, e->name, e->version, e->release, e->arch, err);
-	if (r == 0)
-		r = reg_remove_built(run->sys, e->name, e->version, e->release, e->arch,
-				     err);
-	return r;
+	*ret_n = 0;
+	*ret_left = 0;
+	for (size_t i = 0; v != NULL && i < list->n; i++) {
+		const struct reg_entry *e = &list->entries[i];
+
+		if (e->release == NULL)
+			continue;
+		if (t->release == NULL || (strcmp(e->release, t->release) == 0 &&
+					   strcmp(e->arch, t->arch) == 0))
+			v[(*ret_n)++] = *e;
+		else
+			(*ret_left)++;
+	}
+	return v;
 }
 
 static int remove_entries(struct run *run, const struct kg_target *t, size_t *ret_left,
@@ -437,21 +393,15 @@ static int remove_entries(struct run *run, const struct kg_target *t, size_t *re
 {
 	const struct reg_filter all = { .name = t->name, .version = t->version };
 	struct reg_list list = { 0 };
+	struct reg_entry *v;
+	size_t n = 0;
 	int r = reg_list_read(run->sys, &all, REG_NO_COMPARE, &list, err);
 
-	*ret_left = 0;
-	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		const struct reg_entry *e = &list.entries[i];
-
-		if (e->release == NULL)
-			continue;
-		if (t->release != NULL && (strcmp(e->release, t->release) != 0 ||
-					   strcmp(e->arch, t->arch) != 0)) {
-			(*ret_left)++;
-			continue;
-		}
-		r = remove_entry(run, e, err);
-	}
+	if (r < 0)
+		return r;
+	v = pick_entries(run, &list, t, &n, ret_left);
+	r = v == NULL ? kg_fail_errno(err, -ENOMEM, "%s", t->name)
+		      : run_remove_entries(run, v, n, err);
 	reg_list_fini(&list);
 	return r;
 }
@@ -477,101 +427,10 @@ static int remove_target(struct run *run, const struct kg_target *t, struct kg_e
 int kg_dkms_remove(const struct kg_system *sys, const struct kg_target *target,
 		   struct kg_err *err)
 {
-	_cleanup_command_ struct command c = COMMAND_INIT;
-	int r = command_begin(&c, sys, target, err);
+	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
+	int r = run_command_begin_for(&c, sys, target, err);
 
 	if (r == 0)
 		r = remove_target(&c.run, target, err);
-	command_tidy(&c);
-	return r;
-}
-
-/* ---- autoinstall ---- */
-
-static bool is_newest(const struct kg_source *all, size_t n,
-		      const struct kg_source *source)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(all[i].name, source->name) == 0 &&
-		    strverscmp(all[i].version, source->version) > 0)
-			return false;
-	return true;
-}
-
-static int autoinstall_jobs(struct run *run, const char *release, const struct strv *skip,
-			    struct kg_err *err)
-{
-	struct kg_source *sources = NULL;
-	size_t n = 0;
-	int r = reg_sources(run->sys, &run->arena, &sources, &n, err);
-
-	run->jobs = NULL;
-	run->n_jobs = 0;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct kg_job *job;
-
-		if ((skip != NULL && strv_has(skip, sources[i].name)) ||
-		    !is_newest(sources, n, &sources[i]) ||
-		    is_installed(run, &sources[i], release, run->sys->arch))
-			continue;
-		job = one_job(run, &sources[i], release, run->sys->arch);
-		if (job == NULL)
-			return kg_fail_errno(err, -ENOMEM, "cannot list the jobs");
-		job->wants_autoinstall = true;
-	}
-	return r;
-}
-
-static int autoinstall_job(struct run *run, struct kg_job *job, struct kg_err *err)
-{
-	struct run_set rs;
-	int r = make_set(run, job, &rs, err);
-
-	if (r < 0)
-		return r;
-	r = run_install_set(run, &rs, err);
-	drop_set(run, &rs);
-	return r;
-}
-
-int run_autoinstall(struct run *run, const char *release, const struct strv *skip,
-		    struct kg_err *err)
-{
-	char id[64];
-	int first = autoinstall_jobs(run, release, skip, err);
-
-	snprintf(id, sizeof(id), "dkms-%d", getpid());
-	if (first == 0 && run->n_jobs > 0 && run->work_fd < 0)
-		first = run_open_folders(run, id, "work", err);
-	if (first < 0)
-		return first;
-	for (size_t i = 0; i < run->n_jobs; i++) {
-		struct kg_job *job = &run->jobs[i];
-		struct kg_err job_err = { 0 };
-		int r = autoinstall_job(run, job, &job_err);
-
-		if (r == 0)
-			kg_info("%s: %s/%s is installed", release, job->source->name,
-				job->source->version);
-		else if (job->outcome == KG_OUTCOME_FAILED ||
-			 job->outcome == KG_OUTCOME_BUILT ||
-			 job->outcome == KG_OUTCOME_HIT)
-			first = kg_fail(err, -KGE_BUILD, "%s", job_err.text);
-		else
-			kg_info("%s", job_err.text);
-	}
-	return first;
-}
-
-int kg_dkms_autoinstall(const struct kg_system *sys, const char *release,
-			struct kg_err *err)
-{
-	_cleanup_command_ struct command c = COMMAND_INIT;
-	const struct kg_target none = { 0 };
-	int r = command_begin(&c, sys, &none, err);
-
-	if (r == 0)
-		r = run_autoinstall(&c.run, release, NULL, err);
-	command_tidy(&c);
 	return r;
 }

@@ -36,6 +36,8 @@ static int find_headers(struct run *run, struct run_release *found)
 	int r = headers_find(run->sys, &run->view, found->release, run->kernel_source_dir,
 			     &run->arena, &found->headers, &found->err);
 
+	if (r == 0 && run->kernel_config != NULL)
+		r = run_take_config(run, found);
 	if (r == 0)
 		r = build_toolchain_identity(&run->view, &found->headers, &run->arena,
 					     &toolchain, &found->err);
@@ -92,6 +94,7 @@ int run_read_recipe(struct run *run, const struct kg_source *source, int source_
 			has_headers ? release->headers.source_dir : build_dir,
 		.config = has_headers ? release->headers.config : "",
 		.directives = run->directives,
+		.conf = run->conf,
 		.view = &view,
 		.way = RECIPE_ANY,
 	};
@@ -199,6 +202,11 @@ static int resolve_depend(struct making *m, const char *name)
 	struct kg_job *other = find_job(m->run, name, m->job->release);
 	int r = other != NULL ? depend_on_job(m, other) : depend_on_registered(m, name);
 
+	if (r == -ENOENT && m->run->target != NULL && m->run->target->force == KG_FORCE) {
+		kg_warning("%s/%s: %s (BUILD_DEPENDS) is not installed",
+			   m->job->source->name, m->job->source->version, name);
+		return 0;
+	}
 	if (r == -ENOENT && !m->job->wants_autoinstall)
 		return fail(m, KG_PHASE_DEPENDS,
 			    kg_fail(&m->job->err, -KGE_DEPENDS,
@@ -289,6 +297,7 @@ static int build_sources(struct making *m, const struct sandbox *view)
 	int r = build_run(&req, &result, &job->err);
 
 	job->build_ms = result.command_ms;
+	job->err.status = result.status;
 	/* Every command succeeded, and still a declared module is not there. */
 	if (r == -KGE_BUILD && result.status == 0)
 		job->err.code = r = -KGE_CHECK;
@@ -323,9 +332,52 @@ static int check_product(struct making *m, const struct sandbox *view)
 	return 0;
 }
 
+/*
+ * The store is but a cache: where it cannot be written, this run has one of its own, in a
+ * folder of the work folder that no work tree can have the name of.
+ */
+static int keep_here(struct making *m, const char *key, int out_fd, const char *why)
+{
+	struct run *run = m->run;
+	struct kg_system own = *run->sys;
+
+	own.cache_dir = run->work;
+	if (!run->is_uncached)
+		kg_warning("modules are built, but not kept for later: %s", why);
+	run->is_uncached = true;
+	return store_put(&own, key, &m->recipe, out_fd, m->log_fd, &run->arena,
+			 &m->job->artefact, &m->job->err);
+}
+
+void run_drop_kept(const struct run *run)
+{
+	struct kg_err err = { 0 };
+
+	if (run->is_uncached)
+		(void)fd_remove_tree_at(run->work_fd, "store", NULL);
+	if (run->has_stored &&
+	    store_evict(run->sys, (uint64_t)run->policy.store_mb << 20, &err) < 0)
+		kg_warning("the store is not kept small: %s", err.text);
+}
+
+static int keep(struct making *m, const char *key)
+{
+	_cleanup_close_ int out_fd = fd_open_dir_at(m->work_fd, "out", &m->job->err);
+	struct kg_err why = { 0 };
+	int r;
+
+	if (out_fd < 0)
+		return out_fd;
+	r = store_put(m->run->sys, key, &m->recipe, out_fd, m->log_fd, &m->run->arena,
+		      &m->job->artefact, &why);
+	if (r < 0)
+		return keep_here(m, key, out_fd, kg_err_text(&why, r));
+	m->run->has_stored = true;
+	return 0;
+}
+
 static int build_and_keep(struct making *m, const char *key)
 {
-	_cleanup_close_ int out_fd = -1;
 	struct sandbox view = m->run->view;
 	int r = open_log(m);
 
@@ -341,10 +393,7 @@ static int build_and_keep(struct making *m, const char *key)
 		r = check_product(m, &view);
 	if (r < 0)
 		return r;
-	out_fd = fd_open_dir_at(m->work_fd, "out", &m->job->err);
-	r = out_fd < 0 ? out_fd
-		       : store_put(m->run->sys, key, &m->recipe, out_fd, m->log_fd,
-				   &m->run->arena, &m->job->artefact, &m->job->err);
+	r = keep(m, key);
 	if (r < 0)
 		return fail(m, KG_PHASE_PLACE, r);
 	m->job->outcome = KG_OUTCOME_BUILT;
@@ -407,6 +456,24 @@ static int keep_names(struct making *m)
 	return m->run->arena.failed ? -ENOMEM : 0;
 }
 
+/* BUILD_DEPENDS_REBUILD: what it was built against is kept beside it. */
+static int keep_depends(struct making *m)
+{
+	const char *const *wanted = m->recipe.build_depends_rebuild;
+	struct kg_depend *v;
+
+	if (wanted == NULL || wanted[0] == NULL)
+		return 0;
+	v = arena_array(&m->run->arena, m->n_depends + 1, sizeof(*v));
+	for (size_t i = 0; v != NULL && i < m->n_depends; i++)
+		v[i] = (struct kg_depend){
+			.name = arena_strdup(&m->run->arena, m->depends[i].name),
+			.version = arena_strdup(&m->run->arena, m->depends[i].version),
+		};
+	m->job->rebuild_after = v;
+	return m->run->arena.failed ? -ENOMEM : 0;
+}
+
 static int make_job(struct making *m)
 {
 	struct kg_job *job = m->job;
@@ -427,6 +494,7 @@ static int make_job(struct making *m)
 		r = keep_names(m);
 	if (r < 0)
 		return fail(m, KG_PHASE_RECIPE, r);
+	run_show_warnings(m->run, job->source, &m->recipe);
 	r = consider(m, job->wants_autoinstall);
 	if (r < 0)
 		return r;
@@ -435,6 +503,8 @@ static int make_job(struct making *m)
 		return fail(m, KG_PHASE_HEADERS, m->release->result);
 	}
 	r = resolve_depends(m);
+	if (r == 0 && keep_depends(m) < 0)
+		r = fail(m, KG_PHASE_DEPENDS, -ENOMEM);
 	return r < 0 ? r : make_artefact(m);
 }
 

@@ -256,6 +256,18 @@ static int collect_sources(struct run *run, const struct kg_plan *plan,
 	return 0;
 }
 
+bool run_has_sources(struct run *run)
+{
+	const struct reg_filter everything = { 0 };
+	struct reg_list list = { 0 };
+	bool any =
+		reg_list_read(run->sys, &everything, REG_NO_COMPARE, &list, NULL) < 0 ||
+		list.n > 0;
+
+	reg_list_fini(&list);
+	return any;
+}
+
 /* ---- jobs ---- */
 
 static bool is_active(struct run *run, const char *name, const char *release)
@@ -363,6 +375,40 @@ static int add_source(struct run *run, const struct kg_plan *plan,
 	return r;
 }
 
+/* ---- kernels without headers ---- */
+
+/*
+ * Headers of the same release and another version would do for the compiler, not for the kernel.
+ * So those that the plan does not name are not there, whatever is found on disk.
+ */
+static bool lacks_headers(const struct kg_plan_kernel *k)
+{
+	/* One that stays and is of no package was made by hand, its headers too. */
+	return k->n_headers == 0 &&
+	       (is_coming(k) || (k->change == KG_CHANGE_STAYS && k->n_packages > 0));
+}
+
+static int deny_headers(struct run *run, const struct kg_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_kernels; i++) {
+		const struct kg_plan_kernel *k = &plan->kernels[i];
+		struct run_release *slot;
+
+		if (!lacks_headers(k))
+			continue;
+		slot = ARENA_ADD(&run->arena, run->releases, run->n_releases);
+		if (slot == NULL)
+			return -ENOMEM;
+		slot->release = k->release;
+		slot->result = kg_fail(
+			&slot->err, -KGE_NO_HEADERS,
+			"headers of its version are neither installed nor in this transaction%s%s",
+			k->hint != NULL ? "; they are in the package " : "",
+			k->hint ?: "");
+	}
+	return 0;
+}
+
 int run_jobs_from_plan(struct run *run, const struct kg_plan *plan, struct kg_err *err)
 {
 	_cleanup_strv_ struct strv releases = { 0 };
@@ -371,6 +417,8 @@ int run_jobs_from_plan(struct run *run, const struct kg_plan *plan, struct kg_er
 
 	if (r == 0)
 		r = collect_sources(run, plan, &all, err);
+	if (r == 0 && deny_headers(run, plan) < 0)
+		r = kg_fail_errno(err, -ENOMEM, "cannot list the jobs");
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < all.n; i++) {

@@ -229,6 +229,30 @@ static int seal_modules(struct sealing *s, const struct kg_artefact *artefact,
 				   : 0;
 }
 
+/* As DKMS: .dep_NAME says the version, and that another one is a reason to build again. */
+static int write_depends(const struct run *run, const struct kg_job *job, int ka_fd,
+			 struct kg_err *err)
+{
+	int r = 0;
+
+	if (job->rebuild_after == NULL ||
+	    (run->target != NULL && run->target->force == KG_FORCE))
+		return 0;
+	for (const struct kg_depend *d = job->rebuild_after; r == 0 && d->name != NULL;
+	     d++) {
+		_cleanup_str_ struct str name = { 0 };
+		_cleanup_str_ struct str text = { 0 };
+
+		str_addf(&name, RUN_DEPEND_FILE "%s", d->name);
+		str_addf(&text, "%s\n", d->version);
+		r = str_ok(&name) && str_ok(&text)
+			    ? fd_replace_at(ka_fd, str_get(&name), str_get(&text),
+					    text.len, 0644, err)
+			    : -ENOMEM;
+	}
+	return r;
+}
+
 static int seal_into(struct run *run, const struct kg_job *job, int ka_fd,
 		     struct kg_err *err)
 {
@@ -245,6 +269,8 @@ static int seal_into(struct run *run, const struct kg_job *job, int ka_fd,
 	if (release == NULL || release->result < 0)
 		return kg_fail(err, -KGE_NO_HEADERS, "no headers for %s", job->release);
 	r = copy_extras(store_fd, ka_fd, err);
+	if (r == 0)
+		r = write_depends(run, job, ka_fd, err);
 	if (r < 0)
 		return r;
 	s.headers = &release->headers;
@@ -339,136 +365,5 @@ int run_open_set(struct run *run, const struct kg_source *source, const char *re
 		run_set_fini(&rs);
 	else
 		*ret_set = rs;
-	return r;
-}
-
-static int add_if_missing(struct run *run, const struct kg_source *source,
-			  struct kg_err *err)
-{
-	struct kg_source known;
-	int r = reg_find_source(run->sys, source->name, source->version, &run->arena,
-				&known, NULL);
-
-	if (r != -KGE_NOT_ADDED)
-		return r == -KGE_BROKEN ? 0 : r;
-	return reg_add(run->sys, source, err);
-}
-
-int run_register_set(struct run *run, const struct run_set *rs, struct kg_err *err)
-{
-	int r = add_if_missing(run, &rs->source, err);
-
-	if (r == 0)
-		r = reg_put_built(run->sys, &rs->source, rs->set.release, rs->arch,
-				  rs->built_fd, err);
-	if (r == 0)
-		r = reg_set_active(run->sys, &rs->source, rs->set.release, rs->arch, err);
-	return r;
-}
-
-/* ---- scripts of dkms.conf that act on the system ---- */
-
-static int find_script(const struct run *run, const struct kg_source *source,
-		       const char *script, struct arena *arena, const char **ret_path)
-{
-	const char *override =
-		arena_printf(arena, "etc/dkms/%s/%s", source->name, script);
-	const char *own = arena_printf(arena, "%s/%s", source->path, script);
-	struct stat st;
-
-	if (override == NULL || own == NULL)
-		return -ENOMEM;
-	*ret_path = fd_lstat_in(run->sys->root_fd, override, &st) == 0 ? override : own;
-	if (fd_lstat_in(run->sys->root_fd, *ret_path, &st) < 0)
-		return -ENOENT;
-	return S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0 ? 0 : -EACCES;
-}
-
-static void add_words(struct arena *arena, const char *text, const char ***argv,
-		      size_t *n)
-{
-	for (text += strspn(text, " \t"); *text != '\0'; text += strspn(text, " \t")) {
-		size_t len = strcspn(text, " \t");
-		const char **slot = ARENA_ADD(arena, *argv, *n);
-
-		if (slot != NULL)
-			*slot = arena_strndup(arena, text, len);
-		text += len;
-	}
-}
-
-static int script_env(const struct run *run, const struct kg_source *source,
-		      const char *release, struct arena *arena,
-		      const char *const **ret_env)
-{
-	const struct {
-		const char *name;
-		const char *value;
-	} vars[] = {
-		{ "kernelver", release },	  { "arch", run->sys->arch },
-		{ "module", source->name },	  { "module_version", source->version },
-		{ "dkms_tree", "/var/lib/dkms" }, { "source_tree", "/usr/src" },
-	};
-	const char **env = NULL;
-	const char **holder;
-	size_t n = 0;
-
-	for (size_t i = 0; spawn_clean_env[i] != NULL; i++) {
-		const char **slot = ARENA_ADD(arena, env, n);
-
-		if (slot != NULL)
-			*slot = spawn_clean_env[i];
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(vars); i++) {
-		const char **slot = ARENA_ADD(arena, env, n);
-
-		if (slot != NULL)
-			*slot = arena_printf(arena, "%s=%s", vars[i].name,
-					     vars[i].value ?: "");
-	}
-	holder = ARENA_ADD(arena, env, n);
-	if (holder != NULL)
-		*holder = arena_printf(arena, "KMODGATE_LOCK_HOLDER=%d", getpid());
-	(void)ARENA_ADD(arena, env, n);
-	*ret_env = env;
-	return arena->failed ? -ENOMEM : 0;
-}
-
-int run_script(struct run *run, const struct kg_source *source, const char *command,
-	       const char *release, struct kg_err *err)
-{
-	_cleanup_arena_ struct arena arena = { 0 };
-	_cleanup_close_ int dir_fd = -1;
-	const char **argv = NULL;
-	const char *path = NULL;
-	size_t n = 0;
-	struct kg_spawn how = { .in_fd = -1, .out_fd = 2, .err_fd = 2 };
-	int status = 0;
-	int r;
-
-	if (command == NULL || command[0] == '\0')
-		return 0;
-	add_words(&arena, command, &argv, &n);
-	if (n == 0 || argv[0] == NULL || !name_is_path(argv[0]))
-		return kg_fail(err, -KGE_RECIPE, "%s: not a script of its source: %s",
-			       source->name, command);
-	r = find_script(run, source, argv[0], &arena, &path);
-	if (r < 0) {
-		kg_warning("%s/%s: %s is not there or not executable; it was not run",
-			   source->name, source->version, argv[0]);
-		return 0;
-	}
-	argv[0] = arena_printf(&arena, "/%s", path);
-	(void)ARENA_ADD(&arena, argv, n);
-	dir_fd = fd_open_dir_in(run->sys->root_fd, source->path, err);
-	r = dir_fd < 0 ? dir_fd : script_env(run, source, release, &arena, &how.env);
-	if (r < 0)
-		return kg_fail_errno(err, r, "cannot run %s", command);
-	how.argv = argv;
-	how.dir_fd = dir_fd;
-	r = spawn_run(&how, (int)run->policy.build_timeout_s * 1000, &status, err);
-	if (r == 0 && status != 0)
-		r = kg_fail(err, -KGE_SCRIPT, "%s/%s: %s exited with %d", source->name,
-			    source->version, command, status);
 	return r;
 }

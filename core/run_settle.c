@@ -153,11 +153,54 @@ static int restore_saved(struct run *run, struct txn *txn, const struct run_reco
 	return r;
 }
 
+static bool is_coming(enum kg_change change)
+{
+	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
+}
+
+/* The gate that is to follow makes it again, or stops and says why. */
+static bool is_coming_again(const struct run *run, const struct run_record *rec)
+{
+	const struct kg_plan *plan = run->coming;
+
+	for (size_t i = 0; plan != NULL && i < plan->n_kernels; i++)
+		if (is_coming(plan->kernels[i].change) &&
+		    strcmp(plan->kernels[i].release, rec->release) == 0)
+			return true;
+	for (size_t i = 0; plan != NULL && i < plan->n_sources; i++)
+		if (is_coming(plan->sources[i].change) &&
+		    source_is_at(&plan->sources[i], rec->path))
+			return true;
+	return false;
+}
+
+/*
+ * The transaction's scripts took the old version off, and what it had replaced came back; now that
+ * goes again, and would be nowhere but for this.
+ */
+static int archive_for_saved(struct run *run, struct txn *txn,
+			     const struct run_record *rec, struct kg_err *err)
+{
+	struct run_set rs;
+	struct run_item item = { .rs = &rs, .is_forced = true };
+	int r = run_open_saved(run, txn, rec->name, rec->release, &rs, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = run_choose_files(run, &item, err);
+	if (r == 0)
+		r = run_archive_elsewhere(run, &item, err);
+	run_set_fini(&rs);
+	return r;
+}
+
 static int roll_back(struct run *run, struct txn *txn, const struct run_record *rec,
 		     struct kg_err *err)
 {
 	int r = unregister(run, rec, err);
 
+	if (r == 0)
+		r = archive_for_saved(run, txn, rec, err);
 	if (r == 0)
 		r = txn_note(txn, "departed", rec->release, err);
 	if (r == 0)
@@ -166,7 +209,7 @@ static int roll_back(struct run *run, struct txn *txn, const struct run_record *
 		r = depmod_run(run->sys, rec->release, NULL, err);
 	if (r == 0)
 		r = restore_saved(run, txn, rec, err);
-	if (r == 0)
+	if (r == 0 && !is_coming_again(run, rec))
 		kg_warning("%s: took %s/%s back: the transaction did not install it",
 			   rec->release, rec->name, rec->version);
 	return r;
@@ -191,7 +234,8 @@ static int keep(struct run *run, struct txn *txn, const struct run_record *rec,
 		r = txn_note(txn, "departed", rec->release, err);
 	if (r == 0)
 		r = run_arrive_record(run, txn, rec, err);
-	if (r == 0)
+	/* Not what the kernel has itself and was left out. */
+	if (r == 0 && is_registered(run, rec))
 		r = run_remember_working(run->sys, rec->name, run_flavour(rec->release),
 					 err);
 	return r;
@@ -260,25 +304,37 @@ static void settle_one(struct run *run, const char *id, pid_t owner_pid)
 		kg_warning("transaction %s is not settled: %s", id, kg_err_text(&err, r));
 }
 
-void run_clean_up(const struct kg_system *sys, pid_t owner_pid)
+static void clean_up(const struct kg_system *sys, pid_t owner_pid,
+		     const struct kg_plan *coming)
 {
 	_cleanup_strv_ struct strv ids = { 0 };
 	struct kg_err err = { 0 };
 	struct run run;
 
-	if (commit_recover(sys, &err) < 0 || reg_recover(sys, &err) < 0 ||
-	    txn_list(sys, &ids, &err) < 0) {
+	if (run_recover(sys, &err) < 0 || txn_list(sys, &ids, &err) < 0) {
 		kg_warning("recovery: %s", err.text);
 		return;
 	}
 	if (ids.n == 0)
 		return;
-	if (run_init(&run, sys, &err) < 0)
+	if (run_init(&run, sys, &err) < 0) {
 		kg_warning("recovery: %s", err.text);
-	else
+	} else {
+		run.coming = coming;
 		for (size_t i = 0; i < ids.n; i++)
 			settle_one(&run, ids.v[i], owner_pid);
+	}
 	run_fini(&run);
+}
+
+void run_clean_up(const struct kg_system *sys, pid_t owner_pid)
+{
+	clean_up(sys, owner_pid, NULL);
+}
+
+void run_clean_up_for(const struct kg_system *sys, const struct kg_plan *plan)
+{
+	clean_up(sys, 0, plan);
 }
 
 int kg_settle(const struct kg_system *sys, pid_t owner_pid, struct kg_err *err)

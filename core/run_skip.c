@@ -18,6 +18,9 @@ static int open_state(const struct kg_system *sys, struct kg_err *err)
 
 #define HOLD_TIMEOUT_MS 10000
 
+/* Those with holds of their own. */
+static const char *const holders[] = { "apt", "dnf", "zypper" };
+
 /* What is held would not come again with the same command. The next stop may hold it anew. */
 static void lift_holds(const char *manager)
 {
@@ -39,8 +42,8 @@ int kg_skip_once(const struct kg_system *sys, struct kg_err *err)
 	_cleanup_close_ int fd = open_state(sys, err);
 	int r = fd < 0 ? fd : fd_replace_at(fd, "skip-once", "", 0, 0644, err);
 
-	if (r == 0)
-		lift_holds("apt");
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(holders); i++)
+		lift_holds(holders[i]);
 	return r;
 }
 
@@ -155,8 +158,8 @@ int kg_status_read(const struct kg_system *sys, struct kg_status *ret_status,
 
 	for (size_t i = 0; r == 0 && i < ids.n; i++)
 		add_transaction(sys, ids.v[i], &status);
-	if (r == 0)
-		add_holds("apt", &status);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(holders); i++)
+		add_holds(holders[i], &status);
 	status.skips_next = path != NULL && fd_lstat_in(sys->root_fd, path, &st) == 0;
 	if (r == 0 && status.arena.failed)
 		r = kg_fail_errno(err, -ENOMEM, "cannot read the status");

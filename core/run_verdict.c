@@ -11,70 +11,87 @@
 #include "core/run.h"
 #include "core/stage/stage.h"
 
-/* ---- headers that are not in sight ---- */
-
-static bool lacks_headers(const struct kg_job *job)
-{
-	return job->kernel != NULL && job->kernel->n_headers == 0;
-}
-
-static void fail_without_headers(struct kg_job *job)
-{
-	const struct kg_plan_kernel *k = job->kernel;
-
-	job->outcome = KG_OUTCOME_FAILED;
-	job->phase = KG_PHASE_HEADERS;
-	(void)kg_fail(&job->err, -KGE_NO_HEADERS,
-		      "its headers are neither installed nor in this transaction%s%s",
-		      k->hint != NULL ? "; they are in the package " : "", k->hint ?: "");
-}
-
 /* ---- verdict ---- */
 
-static bool path_is_module(const char *path, const char *name)
+/* "name" of ".../name.ko.xz"; NULL: no module. */
+static const char *module_of_path(struct arena *arena, const char *path)
 {
 	const char *base = strrchr(path, '/');
-	const size_t n = strlen(name);
+	const char *end;
 
 	base = base != NULL ? base + 1 : path;
-	return strncmp(base, name, n) == 0 && str_starts(base + n, ".ko");
+	end = strstr(base, ".ko");
+	if (end == NULL || (end[3] != '\0' && end[3] != '.'))
+		return NULL;
+	return arena_strndup(arena, base, (size_t)(end - base));
 }
 
-static bool archive_ships(const char *archive, const char *const *names)
+/* Takes seconds for a kernel's image: done once. What cannot be read brings nothing. */
+static struct run_shipped *read_shipped(struct run *run, const char *archive)
 {
 	_cleanup_strv_ struct strv paths = { 0 };
-	size_t n_found = 0;
-	size_t n_names = 0;
+	struct run_shipped *s = ARENA_ADD(&run->arena, run->shipped, run->n_shipped);
 
+	if (s == NULL)
+		return NULL;
+	s->archive = archive;
 	if (stage_list(archive, NULL, &paths, NULL) < 0)
-		return false;
-	for (; names[n_names] != NULL; n_names++)
-		for (size_t i = 0; i < paths.n; i++)
-			if (path_is_module(paths.v[i], names[n_names])) {
-				n_found++;
-				break;
-			}
-	return n_names > 0 && n_found == n_names;
+		return s;
+	for (size_t i = 0; i < paths.n; i++) {
+		const char *name = module_of_path(&run->arena, paths.v[i]);
+		const char **slot =
+			name != NULL ? ARENA_ADD(&run->arena, s->names, s->n) : NULL;
+
+		if (slot != NULL)
+			*slot = name;
+	}
+	return s;
 }
 
-/* The coming kernel has all of the job's modules itself. Reads its packages: rarely asked. */
-static bool kernel_ships(const struct run *run, const struct kg_job *job)
+static const struct run_shipped *find_shipped(struct run *run, const char *archive)
+{
+	for (size_t i = 0; i < run->n_shipped; i++)
+		if (strcmp(run->shipped[i].archive, archive) == 0)
+			return &run->shipped[i];
+	return read_shipped(run, archive);
+}
+
+static bool ships(const struct run_shipped *s, const char *name)
+{
+	for (size_t i = 0; s != NULL && i < s->n; i++)
+		if (strcmp(s->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool release_ships(struct run *run, const char *release, const char *name)
 {
 	const struct kg_plan *plan = &run->txn->plan;
 
-	for (size_t i = 0; job->module_names != NULL && i < plan->n_archives; i++) {
+	for (size_t i = 0; i < plan->n_archives; i++) {
 		const struct kg_plan_archive *a = &plan->archives[i];
 
-		if (a->release != NULL && strcmp(a->release, job->release) == 0 &&
-		    a->role != KG_ROLE_HEADERS &&
-		    archive_ships(a->path, job->module_names))
+		if (a->release != NULL && strcmp(a->release, release) == 0 &&
+		    a->role != KG_ROLE_HEADERS && ships(find_shipped(run, a->path), name))
 			return true;
 	}
 	return false;
 }
 
+/* The coming kernel has all of the job's modules itself. */
+static bool kernel_ships(struct run *run, const struct kg_job *job)
+{
+	const char *const *name = job->module_names;
+
+	if (name == NULL || *name == NULL)
+		return false;
+	while (*name != NULL && release_ships(run, job->release, *name))
+		name++;
+	return *name == NULL;
+}
+
 /* Works here, excluded for the new kernel: it would be missing after the reboot. */
-static void judge_excluded(const struct run *run, struct kg_job *job)
+static void judge_excluded(struct run *run, struct kg_job *job)
 {
 	char why[256];
 
@@ -103,10 +120,7 @@ bool run_stops(const struct run *run, const struct kg_job *job)
 
 void run_make_plan_job(struct run *run, struct kg_job *job)
 {
-	if (lacks_headers(job))
-		fail_without_headers(job);
-	else
-		run_make_job(run, job);
+	run_make_job(run, job);
 	judge_excluded(run, job);
 }
 

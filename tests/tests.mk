@@ -16,7 +16,7 @@ check-unit: $(unit_bin)                  ## unit tests
 check-cases: programs                    ## case scripts: sandbox, build, stage, fault ... (root)
 	KG_BUILD=$(abspath $(B)) tests/lib/run-list $(B)/cases.count $(cases)
 
-check-managers: programs deb             ## the real apt and dpkg in throw-away roots (root)
+check-managers: programs deb rpm         ## the real apt, dpkg, rpm, dnf, zypper in throw-away roots (root)
 	@mkdir -p $(B)
 	@set -o pipefail; tests/managers/run | tee $(B)/managers.out; status=$$?; \
 		tail -n 1 $(B)/managers.out > $(B)/managers.count; exit $$status

@@ -29,7 +29,8 @@
 	X(KGE_LIMIT, 1041, "input exceeds a limit") \
 	X(KGE_NOT_ADDED, 1042, "not in the dkms tree") \
 	X(KGE_BROKEN, 1043, "broken entry in the dkms tree") \
-	X(KGE_EXISTS, 1044, "already there")
+	X(KGE_EXISTS, 1044, "already there") \
+	X(KGE_OLDER, 1045, "not newer than what the kernel has")
 
 enum kg_errno {
 #define X(name, value, text) name = value,
@@ -39,7 +40,8 @@ enum kg_errno {
 
 /* What failed, in words a user can act on. Fixed size: reporting must not allocate. */
 struct kg_err {
-	int code; /* negative, 0 while unset */
+	int code;   /* negative, 0 while unset */
+	int status; /* exit code of the program whose failure it is, 0 none */
 	char text[768];
 };
 

@@ -60,6 +60,27 @@ static int copy_module(const struct build *b, const struct kg_recipe_module *m)
 	return r == -ENOSPC ? 2 : 3;
 }
 
+/* Where DKMS puts it: beside the modules, before POST_BUILD looks. */
+static int copy_symvers(const struct build *b)
+{
+	_cleanup_close_ int from_fd =
+		open("Module.symvers", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int to_fd = -1;
+	_cleanup_str_ struct str path = { 0 };
+	struct stat st;
+	int r;
+
+	if (from_fd < 0 || fstat(from_fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	str_addf(&path, "%s/module/Module.symvers", b->ka_dir);
+	to_fd = open(str_get(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	r = to_fd < 0 ? -errno : fd_copy_data(from_fd, to_fd);
+	if (r == 0)
+		return 0;
+	dprintf(1, "cannot copy Module.symvers: %s", kg_strerror(r));
+	return r == -ENOSPC ? 2 : 3;
+}
+
 /* Runs in the view, as the build user: links within it may be followed there. */
 static int copy_modules(void *data)
 {
@@ -70,7 +91,7 @@ static int copy_modules(void *data)
 	for (size_t i = 0; r == 0 && i < recipe->n_modules; i++)
 		if (!recipe->modules[i].is_excluded)
 			r = copy_module(b, &recipe->modules[i]);
-	return r;
+	return r == 0 ? copy_symvers(b) : r;
 }
 
 int gather_modules(struct build *b)

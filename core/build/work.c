@@ -96,9 +96,14 @@ static bool keep_fd(struct build *b, int fd)
 	return true;
 }
 
-/* Each entry of @dir_fd below @at, but not @but. */
+static int open_folder(int dir_fd, const char *name)
+{
+	return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Each entry of @dir_fd below @at, but not @but and @nor. */
 static void bind_entries(struct build *b, struct bind_list *list, int dir_fd,
-			 const char *at, const char *but)
+			 const char *at, const char *but, const char *nor)
 {
 	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
 	struct dirent *entry;
@@ -107,7 +112,7 @@ static void bind_entries(struct build *b, struct bind_list *list, int dir_fd,
 	while (dir != NULL && (entry = fd_list_next(dir)) != NULL) {
 		int fd;
 
-		if (strcmp(entry->d_name, but) == 0)
+		if (strcmp(entry->d_name, but) == 0 || strcmp(entry->d_name, nor) == 0)
 			continue;
 		fd = openat(dir_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 || !keep_fd(b, fd))
@@ -131,13 +136,19 @@ static void bind_depend(struct build *b, struct bind_list *list,
 	const char *base = arena_printf(a, "/%s/%s", req->sys->dkms_tree, d->name);
 	const char *ka =
 		arena_printf(a, "%s/%s/%s/%s", base, d->version, req->release, req->arch);
-	int ka_fd =
-		openat(d->dir_fd, "ka", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const char *module = arena_printf(a, "%s/module", ka);
+	_cleanup_close_ int ka_fd = open_folder(d->dir_fd, "ka");
+	_cleanup_close_ int module_fd = open_folder(d->dir_fd, "module");
+	_cleanup_close_ int extra_fd = ka_fd < 0 ? -1 : open_folder(ka_fd, "module");
 
 	/* an artefact of the store keeps what is not a module in ka/ */
-	bind_entries(b, list, d->dir_fd, ka, ka_fd >= 0 ? "ka" : "");
-	if (ka_fd >= 0 && keep_fd(b, ka_fd))
-		bind_entries(b, list, ka_fd, ka, "module");
+	bind_entries(b, list, d->dir_fd, ka, ka_fd >= 0 ? "ka" : "", "module");
+	if (ka_fd >= 0)
+		bind_entries(b, list, ka_fd, ka, "", "module");
+	if (module_fd >= 0)
+		bind_entries(b, list, module_fd, module, "", "");
+	if (extra_fd >= 0)
+		bind_entries(b, list, extra_fd, module, "", "");
 	add_link(b, list,
 		 arena_printf(a, "%s/kernel-%s-%s", base, req->release, req->arch),
 		 arena_printf(a, "%s/%s/%s", d->version, req->release, req->arch));
@@ -275,19 +286,6 @@ static int collect_module(struct build *b, int from_fd, int to_fd,
 	return 0;
 }
 
-/* Module.symvers, where the build made one and no script put one there. */
-static int collect_symvers(struct build *b, int ka_fd)
-{
-	struct stat st;
-
-	if (fstatat(ka_fd, "Module.symvers", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	    fstatat(b->build_fd, "Module.symvers", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode))
-		return 0;
-	return fd_copy_file_at(b->build_fd, "Module.symvers", ka_fd, "Module.symvers",
-			       0644, b->err);
-}
-
 /*
  * Nothing of the build runs any more, so what is checked stays as it is; the copy takes
  * regular files, folders and links, and follows none.
@@ -318,5 +316,5 @@ int work_collect(struct build *b)
 			r = collect_module(b, from_fd, to_fd, &recipe->modules[i]);
 	unlinkat(ka_fd, "module", AT_REMOVEDIR);
 	unlinkat(ka_fd, "log", AT_REMOVEDIR);
-	return r == 0 ? collect_symvers(b, ka_fd) : r;
+	return r;
 }

@@ -18,18 +18,26 @@
 #define DKMS_VERSION "3.4.3"
 
 static const char usage[] =
-	"usage: dkms ACTION [OPTIONS] [NAME/VERSION | SOURCE-TREE | DKMS.CONF]\n"
+	"usage: dkms ACTION [OPTIONS] [NAME/VERSION | SOURCE-TREE | DKMS.CONF | ARCHIVE]\n"
 	"\n"
 	"  status                    what is registered, built and installed\n"
 	"  add                       register a module source\n"
 	"  build, install            for the running kernel, or -k; adds and builds as needed\n"
 	"  uninstall                 take it off a kernel, keep what was built\n"
-	"  remove                    off a kernel, or with --all off the register\n"
+	"  unbuild                   off a kernel, with what was built\n"
+	"  remove                    the same, and off the register when no kernel is left\n"
 	"  autoinstall               all modules that ask for it, for one kernel\n"
+	"  match                     what is installed on --templatekernel, on -k too\n"
+	"  mktarball, ldtarball      source and built modules as an archive; load one\n"
+	"  generate_mok              make the signing key where it is missing\n"
+	"  kernel_preinst, kernel_postinst, kernel_prerm   for kernel hooks, with one -k\n"
 	"\n"
 	"  -m NAME[/VERSION]  -v VERSION   -k RELEASE[/ARCH]  -a ARCH (each may be repeated)\n"
-	"  --all  --force  --kernelsourcedir DIR  --directive NAME=VALUE  -q  --verbose\n"
-	"  --dkmstree DIR  --sourcetree DIR  --installtree DIR  --root DIR  -V  -h\n"
+	"  --all  --force  --force-version-override  -j N  -q  --verbose  -V  -h\n"
+	"  -c DKMS.CONF  --config FILE  --kernelsourcedir DIR  --directive NAME=VALUE\n"
+	"  --no-depmod  --modprobe-on-install  --symlink-modules  --rpm_safe_upgrade\n"
+	"  --archive FILE  --binaries-only  --source-only  --templatekernel RELEASE\n"
+	"  --dkmstree DIR  --sourcetree DIR  --installtree DIR  --root DIR\n"
 	"\n"
 	"This is kmodgate in the place of DKMS: dkms(8), kmodgate(8).\n";
 
@@ -156,6 +164,8 @@ static int check_needs(struct dkms_call *call)
 
 	if ((needs & DKMS_ALL_REFUSED) != 0 && args->all)
 		return fail_exit(call, 5, "--all makes no sense here");
+	if ((needs & DKMS_NEEDS_GIVEN_KERNEL) != 0 && args->releases.n != 1)
+		return fail_exit(call, 4, "for which kernel? give one with -k");
 	if ((needs & DKMS_NEEDS_ONE_KERNEL) != 0 && args->releases.n > 1)
 		return fail_exit(call, 4, "one kernel at a time");
 	if ((needs & DKMS_NEEDS_MODULE) != 0 &&
@@ -201,9 +211,12 @@ static int run_action(const struct dkms_args *args, const struct dkms_action *ac
 	}
 	if (r == 0) {
 		r = perform(&call);
+		if (r == 0 && (action->needs & DKMS_ENDS_TRANSACTION) != 0)
+			kg_dkms_post_transaction(&call.sys);
 		kg_system_fini(&call.sys);
 	}
-	code = r < 0 && call.exit != 0 ? call.exit : dkms_action_exit(action, r);
+	code = r < 0 && call.exit != 0 ? call.exit
+				       : dkms_action_exit(action, &call.err, r);
 	if (r < 0)
 		kg_error("%s", kg_err_text(&call.err, r));
 	strv_fini(&call.releases);
@@ -212,27 +225,8 @@ static int run_action(const struct dkms_args *args, const struct dkms_action *ac
 	return code;
 }
 
-/* What a later version will do is refused as a whole, before anything is done. */
-static int check_supported(const struct dkms_args *args, const struct dkms_action *action)
-{
-	if (action->run == dkms_run_status)
-		return 0;
-	if (action->run == NULL)
-		kg_error("%s: not supported by this version", action->name);
-	else if (args->later != NULL)
-		kg_error("%s: not supported by this version", args->later);
-	else if (args->archive != NULL)
-		kg_error("%s: archives are not supported by this version", args->archive);
-	else
-		return 0;
-	return 2;
-}
-
 static int run_args(const struct dkms_args *args)
 {
-	const struct dkms_action *action;
-	int code;
-
 	if (args->wants_version) {
 		puts("dkms-" DKMS_VERSION);
 		return 0;
@@ -248,9 +242,7 @@ static int run_args(const struct dkms_args *args)
 		fputs(usage, stderr);
 		return 2;
 	}
-	action = dkms_action_find(args->action);
-	code = check_supported(args, action);
-	return code != 0 ? code : run_action(args, action);
+	return run_action(args, dkms_action_find(args->action));
 }
 
 int dkms_main(int argc, char **argv)

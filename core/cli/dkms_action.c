@@ -2,25 +2,32 @@
 #include "core/cli/dkms_action.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
-#include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/base/spawn.h"
 #include "core/registry/registry.h"
 
-static struct kg_target target_of(const struct dkms_call *call, size_t i)
+struct kg_target dkms_target(const struct dkms_call *call, size_t i)
 {
 	return (struct kg_target){
 		.name = call->name,
 		.version = call->version,
 		.release = call->releases.v[i],
 		.arch = call->arches.v[i],
-		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
+		/* DKMS forces the installation of an upgrade. */
+		.force = call->args->force || call->args->rpm_safe_upgrade ? KG_FORCE
+									   : KG_NO_FORCE,
 		.kernel_source_dir = call->args->kernel_source_dir,
 		.directives = call->args->directives.n > 0
 				      ? (const char *const *)call->args->directives.v
 				      : NULL,
+		.conf = call->args->conf,
+		.kernel_config = call->args->kernel_config,
+		.jobs = call->args->n_jobs,
+		.force_version_override = call->args->force_version_override,
+		.no_depmod = call->args->no_depmod,
+		.modprobe_on_install = call->args->modprobe_on_install,
+		.symlink_modules = call->args->symlink_modules,
 	};
 }
 
@@ -31,7 +38,7 @@ typedef int dkms_step_fn(const struct kg_system *sys, const struct kg_target *ta
 static int for_each_kernel(struct dkms_call *call, dkms_step_fn *step)
 {
 	for (size_t i = 0; i < call->releases.n; i++) {
-		struct kg_target target = target_of(call, i);
+		struct kg_target target = dkms_target(call, i);
 		int r = step(&call->sys, &target, &call->err);
 
 		/* Also what a forced or repeated command finds done: a note, exit code 0. */
@@ -58,22 +65,25 @@ static int check_module_given(struct dkms_call *call)
 
 static int run_add(struct dkms_call *call)
 {
-	int r = dkms_take_source_dir(call);
+	int r = dkms_take_source(call);
 
 	if (r == 0)
 		r = check_module_given(call);
-	return r < 0 ? r : dkms_add_source(call);
+	/* Also for what is added already: it is the same package's next release. */
+	if (r == 0 && call->args->rpm_safe_upgrade)
+		r = kg_dkms_rpm_mark(&call->sys, call->name, call->version, &call->err);
+	return r < 0 || call->is_added ? r : dkms_add_source(call);
 }
 
 /* build and install add what is not added; without a source that is an unknown module. */
 static int ensure_added(struct dkms_call *call)
 {
 	struct kg_source source;
-	int r = dkms_take_source_dir(call);
+	int r = dkms_take_source(call);
 
 	if (r == 0)
 		r = check_module_given(call);
-	if (r < 0)
+	if (r < 0 || call->is_added)
 		return r;
 	r = reg_find_source(&call->sys, call->name, call->version, &call->arena, &source,
 			    &call->err);
@@ -102,8 +112,7 @@ static int run_install(struct dkms_call *call)
 	return r < 0 ? r : for_each_kernel(call, kg_dkms_install);
 }
 
-/* --all: the kernels it is built for. */
-static int list_built_kernels(struct dkms_call *call)
+int dkms_list_built(struct dkms_call *call)
 {
 	const struct reg_filter filter = { .name = call->name, .version = call->version };
 	struct reg_list list = { 0 };
@@ -121,9 +130,16 @@ static int list_built_kernels(struct dkms_call *call)
 
 static int run_uninstall(struct dkms_call *call)
 {
-	int r = call->args->all ? list_built_kernels(call) : 0;
+	int r = call->args->all ? dkms_list_built(call) : 0;
 
 	return r < 0 ? r : for_each_kernel(call, kg_dkms_uninstall);
+}
+
+static int run_unbuild(struct dkms_call *call)
+{
+	int r = call->args->all ? dkms_list_built(call) : 0;
+
+	return r < 0 ? r : for_each_kernel(call, kg_dkms_unbuild);
 }
 
 static int run_remove(struct dkms_call *call)
@@ -132,22 +148,18 @@ static int run_remove(struct dkms_call *call)
 		.name = call->name,
 		.version = call->version,
 		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
+		.no_depmod = call->args->no_depmod,
 	};
 
+	if (call->args->rpm_safe_upgrade &&
+	    kg_dkms_rpm_take_mark(&call->sys, call->name, call->version)) {
+		kg_info("%s/%s stays: its package is being upgraded", call->name,
+			call->version);
+		return 0;
+	}
 	if (!call->args->all)
 		return for_each_kernel(call, kg_dkms_remove);
 	return kg_dkms_remove(&call->sys, &target, &call->err);
-}
-
-static int run_autoinstall(struct dkms_call *call)
-{
-	struct stat st;
-
-	if (fd_lstat_in(call->sys.root_fd, "etc/dkms/no-autoinstall", &st) == 0) {
-		kg_info("autoinstall is turned off by /etc/dkms/no-autoinstall");
-		return 0;
-	}
-	return kg_dkms_autoinstall(&call->sys, call->releases.v[0], &call->err);
 }
 
 /* What every action has in common; an action's own table is looked at first. */
@@ -188,26 +200,43 @@ static const struct dkms_exit install_exits[] = {
 	{ 0, 0 },
 };
 
-#define CHAINS (DKMS_NEEDS_TREE | DKMS_ALL_REFUSED)
-#define TAKES_OFF (DKMS_NEEDS_MODULE | DKMS_NEEDS_REGISTERED)
+static const struct dkms_exit mktarball_exits[] = {
+	{ ENOENT, 6 }, { EACCES, 9 }, { EPERM, 9 },   { EROFS, 9 },
+	{ EINVAL, 9 }, { ENOSPC, 9 }, { ENOTDIR, 9 }, { 0, 0 },
+};
+
+static const struct dkms_exit ldtarball_exits[] = {
+	{ ENOENT, 2 },	  { KGE_NOT_ADDED, 3 }, { KGE_FORMAT, 3 }, { KGE_HOSTILE, 3 },
+	{ KGE_CHECK, 7 }, { KGE_EXISTS, 8 },	{ 0, 0 },
+};
+
+static const struct dkms_exit kernel_exits[] = { { KGE_BUILD, 14 }, { 0, 0 } };
+
+#define ADDS (DKMS_NEEDS_TREE | DKMS_ALL_REFUSED)
+#define CHAINS (ADDS | DKMS_CHAINS_ADD)
+#define NEEDS_ENTRY (DKMS_NEEDS_MODULE | DKMS_NEEDS_REGISTERED)
+#define TAKES_OFF (NEEDS_ENTRY | DKMS_ENDS_TRANSACTION)
+#define ONE_KERNEL (DKMS_NEEDS_ROOT | DKMS_NEEDS_ONE_KERNEL | DKMS_ALL_REFUSED)
+#define HOOK (DKMS_NEEDS_ROOT | DKMS_NEEDS_GIVEN_KERNEL | DKMS_ALL_REFUSED)
 
 static const struct dkms_action actions[] = {
 	{ "status", dkms_run_status, 0, no_exits, 1 },
-	{ "add", run_add, CHAINS, add_exits, 1 },
+	{ "add", run_add, ADDS, add_exits, 1 },
 	{ "build", run_build, CHAINS, build_exits, 10 },
-	{ "install", run_install, CHAINS | DKMS_NEEDS_ROOT, install_exits, 6 },
+	{ "install", run_install, CHAINS | DKMS_NEEDS_ROOT | DKMS_ENDS_TRANSACTION,
+	  install_exits, 6 },
 	{ "uninstall", run_uninstall, TAKES_OFF | DKMS_NEEDS_ROOT, no_exits, 6 },
+	{ "unbuild", run_unbuild, TAKES_OFF | DKMS_NEEDS_TREE, no_exits, 6 },
 	{ "remove", run_remove, TAKES_OFF | DKMS_NEEDS_TREE, no_exits, 6 },
-	{ "autoinstall", run_autoinstall,
-	  DKMS_NEEDS_ROOT | DKMS_NEEDS_ONE_KERNEL | DKMS_ALL_REFUSED, no_exits, 11 },
-	{ "unbuild", NULL, 0, no_exits, 2 },
-	{ "match", NULL, 0, no_exits, 2 },
-	{ "mktarball", NULL, 0, no_exits, 2 },
-	{ "ldtarball", NULL, 0, no_exits, 2 },
-	{ "generate_mok", NULL, 0, no_exits, 2 },
-	{ "kernel_preinst", NULL, 0, no_exits, 2 },
-	{ "kernel_postinst", NULL, 0, no_exits, 2 },
-	{ "kernel_prerm", NULL, 0, no_exits, 2 },
+	{ "autoinstall", dkms_run_autoinstall, ONE_KERNEL | DKMS_ENDS_TRANSACTION,
+	  no_exits, 11 },
+	{ "match", dkms_run_match, ONE_KERNEL, install_exits, 6 },
+	{ "mktarball", dkms_run_mktarball, NEEDS_ENTRY, mktarball_exits, 6 },
+	{ "ldtarball", dkms_run_ldtarball, DKMS_NEEDS_TREE, ldtarball_exits, 1 },
+	{ "generate_mok", dkms_run_generate_mok, DKMS_NEEDS_ROOT, no_exits, 1 },
+	{ "kernel_preinst", dkms_run_kernel_preinst, HOOK, kernel_exits, 14 },
+	{ "kernel_postinst", dkms_run_kernel_postinst, HOOK, no_exits, 11 },
+	{ "kernel_prerm", dkms_run_kernel_prerm, HOOK, kernel_exits, 14 },
 };
 
 const struct dkms_action *dkms_action_find(const char *word)
@@ -229,12 +258,17 @@ static bool find_exit(const struct dkms_exit *table, int code, int *ret_exit)
 	return false;
 }
 
-int dkms_action_exit(const struct dkms_action *action, int r)
+int dkms_action_exit(const struct dkms_action *action, const struct kg_err *err, int r)
 {
 	int result;
 
 	if (r >= 0)
 		return 0;
+	/* PRE_BUILD and POST_BUILD say it themselves; a patch that was never run is another matter. */
+	if (r == -KGE_SCRIPT && err->status > 0)
+		return err->status;
+	if (r == -KGE_PATCH && err->status == 0)
+		return 5;
 	if (r == -KGE_CANCELLED)
 		return 128 + cancel_signal();
 	if (find_exit(action->exits, -r, &result) || find_exit(shared_exits, -r, &result))

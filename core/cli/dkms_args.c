@@ -10,58 +10,51 @@
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_MODULE, OPTION_KERNEL };
 
-/*
- * What comes of an option whose work is a later issue's: LATER is refused, since leaving it out
- * would give another result; IGNORED makes the result the same, or only costs time.
- */
-enum option_support { OPTION_HONOURED, OPTION_IGNORED, OPTION_LATER };
+/* "no limit": make's jobserver has to hold a token for each. */
+#define JOBS_NO_LIMIT 1000u
 
 struct dkms_option {
 	const char *name;
 	const char *alias;
 	enum option_kind kind;
-	enum option_support support;
 	size_t offset;
 };
 
 #define AT(field) offsetof(struct dkms_args, field)
 
 static const struct dkms_option options[] = {
-	{ "--module", "-m", OPTION_MODULE, OPTION_HONOURED, 0 },
-	{ "-v", NULL, OPTION_TEXT, OPTION_HONOURED, AT(version) },
-	{ "--kernelver", "-k", OPTION_KERNEL, OPTION_HONOURED, 0 },
-	{ "--arch", "-a", OPTION_LIST, OPTION_HONOURED, AT(arches) },
-	{ "--quiet", "-q", OPTION_FLAG, OPTION_HONOURED, AT(quiet) },
-	{ "--version", "-V", OPTION_FLAG, OPTION_HONOURED, AT(wants_version) },
-	{ "--help", "-h", OPTION_FLAG, OPTION_HONOURED, AT(wants_help) },
-	{ "--all", NULL, OPTION_FLAG, OPTION_HONOURED, AT(all) },
-	{ "--force", NULL, OPTION_FLAG, OPTION_HONOURED, AT(force) },
-	{ "--verbose", NULL, OPTION_FLAG, OPTION_HONOURED, AT(verbose) },
-	{ "--directive", NULL, OPTION_LIST, OPTION_HONOURED, AT(directives) },
-	{ "--kernelsourcedir", NULL, OPTION_TEXT, OPTION_HONOURED,
-	  AT(kernel_source_dir) },
-	{ "--dkmstree", NULL, OPTION_TEXT, OPTION_HONOURED, AT(dkms_tree) },
-	{ "--sourcetree", NULL, OPTION_TEXT, OPTION_HONOURED, AT(source_tree) },
-	{ "--installtree", NULL, OPTION_TEXT, OPTION_HONOURED, AT(install_tree) },
-	{ "--root", NULL, OPTION_TEXT, OPTION_HONOURED, AT(root) },
-	{ "--archive", NULL, OPTION_TEXT, OPTION_HONOURED, AT(archive) },
-	{ "--binaries-only", NULL, OPTION_FLAG, OPTION_HONOURED, AT(binaries_only) },
-	{ "--source-only", NULL, OPTION_FLAG, OPTION_HONOURED, AT(source_only) },
-	{ "-j", NULL, OPTION_TEXT, OPTION_IGNORED, AT(jobs) },
-	{ "--no-depmod", NULL, OPTION_FLAG, OPTION_IGNORED, AT(no_depmod) },
-	{ "--symlink-modules", NULL, OPTION_FLAG, OPTION_IGNORED, AT(symlink_modules) },
-	{ "--templatekernel", NULL, OPTION_TEXT, OPTION_IGNORED, AT(template_kernel) },
-	{ "--debug", NULL, OPTION_FLAG, OPTION_IGNORED, AT(debug) },
-	{ "--no-initrd", NULL, OPTION_FLAG, OPTION_IGNORED, AT(obsolete) },
-	{ "--no-clean-kernel", NULL, OPTION_FLAG, OPTION_IGNORED, AT(obsolete) },
-	{ "--no-prepare-kernel", NULL, OPTION_FLAG, OPTION_IGNORED, AT(obsolete) },
-	{ "-c", NULL, OPTION_TEXT, OPTION_LATER, AT(conf) },
-	{ "--config", NULL, OPTION_TEXT, OPTION_LATER, AT(kernel_config) },
-	{ "--force-version-override", NULL, OPTION_FLAG, OPTION_LATER,
-	  AT(force_version_override) },
-	{ "--modprobe-on-install", NULL, OPTION_FLAG, OPTION_LATER,
-	  AT(modprobe_on_install) },
-	{ "--rpm_safe_upgrade", NULL, OPTION_FLAG, OPTION_LATER, AT(rpm_safe_upgrade) },
+	{ "--module", "-m", OPTION_MODULE, 0 },
+	{ "-v", NULL, OPTION_TEXT, AT(version) },
+	{ "--kernelver", "-k", OPTION_KERNEL, 0 },
+	{ "--arch", "-a", OPTION_LIST, AT(arches) },
+	{ "--quiet", "-q", OPTION_FLAG, AT(quiet) },
+	{ "--version", "-V", OPTION_FLAG, AT(wants_version) },
+	{ "--help", "-h", OPTION_FLAG, AT(wants_help) },
+	{ "--all", NULL, OPTION_FLAG, AT(all) },
+	{ "--force", NULL, OPTION_FLAG, AT(force) },
+	{ "--verbose", NULL, OPTION_FLAG, AT(verbose) },
+	{ "--directive", NULL, OPTION_LIST, AT(directives) },
+	{ "--kernelsourcedir", NULL, OPTION_TEXT, AT(kernel_source_dir) },
+	{ "--dkmstree", NULL, OPTION_TEXT, AT(dkms_tree) },
+	{ "--sourcetree", NULL, OPTION_TEXT, AT(source_tree) },
+	{ "--installtree", NULL, OPTION_TEXT, AT(install_tree) },
+	{ "--root", NULL, OPTION_TEXT, AT(root) },
+	{ "--archive", NULL, OPTION_TEXT, AT(archive) },
+	{ "--binaries-only", NULL, OPTION_FLAG, AT(binaries_only) },
+	{ "--source-only", NULL, OPTION_FLAG, AT(source_only) },
+	{ "-j", NULL, OPTION_TEXT, AT(jobs) },
+	{ "--no-depmod", NULL, OPTION_FLAG, AT(no_depmod) },
+	{ "--symlink-modules", NULL, OPTION_FLAG, AT(symlink_modules) },
+	{ "--templatekernel", NULL, OPTION_TEXT, AT(template_kernel) },
+	{ "--debug", NULL, OPTION_FLAG, AT(debug) },
+	{ "--no-initrd", NULL, OPTION_FLAG, AT(obsolete) },
+	{ "--no-clean-kernel", NULL, OPTION_FLAG, AT(obsolete) },
+	{ "--no-prepare-kernel", NULL, OPTION_FLAG, AT(obsolete) },
+	{ "-c", NULL, OPTION_TEXT, AT(conf) },
+	{ "--config", NULL, OPTION_TEXT, AT(kernel_config) },
+	{ "--force-version-override", NULL, OPTION_FLAG, AT(force_version_override) },
+	{ "--modprobe-on-install", NULL, OPTION_FLAG, AT(modprobe_on_install) },
+	{ "--rpm_safe_upgrade", NULL, OPTION_FLAG, AT(rpm_safe_upgrade) },
 };
 
 void dkms_args_fini(struct dkms_args *args)
@@ -121,8 +114,6 @@ static void set_option(struct dkms_args *args, const struct dkms_option *o,
 {
 	void *field = (char *)args + o->offset;
 
-	if (o->support == OPTION_LATER && args->later == NULL)
-		args->later = o->name;
 	switch (o->kind) {
 	case OPTION_FLAG:
 		*(bool *)field = true;
@@ -176,9 +167,7 @@ static int take_word(struct dkms_args *args, const char *word, struct kg_err *er
 	} else if (exists && S_ISREG(st.st_mode)) {
 		args->archive = arena_strdup(&args->arena, word);
 	} else if (word[0] == '/' || word[0] == '.') {
-		return refuse(args, 9,
-			      kg_fail(err, -ENOENT,
-				      "%s: no dkms.conf and no archive there", word));
+		args->lost_path = arena_strdup(&args->arena, word);
 	} else if (args->module == NULL) {
 		set_module(args, word);
 	} else {
@@ -213,9 +202,28 @@ static bool has_empty(const struct strv *list)
 	return false;
 }
 
+static int take_jobs(struct dkms_args *args, struct kg_err *err)
+{
+	uint64_t n;
+
+	if (args->jobs == NULL)
+		return 0;
+	if (parse_u64(args->jobs, &n) < 0)
+		return refuse(args, 1,
+			      kg_fail(err, -EINVAL, "-j: not a number: %s", args->jobs));
+	args->n_jobs = n == 0 || n > JOBS_NO_LIMIT ? JOBS_NO_LIMIT : (unsigned int)n;
+	return 0;
+}
+
 /* Rules over the words alone; what an action wants of them is the action's. */
 static int check_words(struct dkms_args *args, struct kg_err *err)
 {
+	if (args->lost_path != NULL &&
+	    (args->action == NULL || strcmp(args->action, "ldtarball") != 0))
+		return refuse(args, 9,
+			      kg_fail(err, -ENOENT,
+				      "%s: no dkms.conf and no archive there",
+				      args->lost_path));
 	if (args->binaries_only && args->source_only)
 		return refuse(
 			args, 8,
@@ -237,7 +245,7 @@ static int check_words(struct dkms_args *args, struct kg_err *err)
 	if (has_empty(&args->releases) || has_empty(&args->arches))
 		return refuse(args, 16,
 			      kg_fail(err, -EINVAL, "empty kernel or architecture"));
-	return 0;
+	return take_jobs(args, err);
 }
 
 int dkms_args_parse(int argc, char **argv, struct dkms_args *args, struct kg_err *err)

@@ -15,6 +15,7 @@ struct dkms_args {
 	struct strv directives;
 	const char *source_dir; /* PATH-TO-SOURCE-TREE, or the folder of a dkms.conf */
 	const char *archive;	/* --archive, TARBALL or FILE.rpm */
+	const char *lost_path;	/* a word that can only be a path, where nothing is */
 	const char *conf;
 	const char *kernel_config;
 	const char *template_kernel;
@@ -23,7 +24,8 @@ struct dkms_args {
 	const char *dkms_tree;
 	const char *source_tree;
 	const char *install_tree;
-	const char *jobs;
+	const char *jobs;    /* -j as given */
+	unsigned int n_jobs; /* and what it means; 0: not given */
 	bool all;
 	bool binaries_only;
 	bool debug;
@@ -39,8 +41,7 @@ struct dkms_args {
 	bool verbose;
 	bool wants_help;
 	bool wants_version;
-	const char *later; /* an option this version can't honour, NULL none */
-	int exit;	   /* of DKMS, when parsing failed */
+	int exit; /* of DKMS, when parsing failed */
 };
 
 /* Negative: @args->exit is the exit code. @args is to be freed either way. */

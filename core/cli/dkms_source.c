@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* add: a source tree given by its path, or the one in /usr/src that M/V names. */
-
+/* add: a source tree or an archive given by its path, or the tree in /usr/src that M/V names. */
 #include "core/base/fd.h"
+#include "core/base/log.h"
 #include "core/base/name.h"
 #include "core/cli/dkms_action.h"
 #include "core/registry/registry.h"
@@ -12,42 +12,69 @@ static int fail_with(struct dkms_call *call, int exit_code, int code)
 	return code;
 }
 
-/* PACKAGE_NAME and PACKAGE_VERSION of the tree's dkms.conf. */
-static int identify(struct dkms_call *call, int dir_fd, const char **ret_name,
-		    const char **ret_version)
+/* DKMS's codes for a dkms.conf that can't be used. */
+static int identity_exit(int r)
 {
-	const char *path = call->args->source_dir;
-	int r = reg_read_identity(dir_fd, &call->arena, ret_name, ret_version,
-				  &call->err);
-
-	if (r == -ENOENT)
-		return fail_with(call, 9, kg_fail_errno(&call->err, r, "%s", path));
-	return r == 0 ? 0 : fail_with(call, 10, r);
+	switch (-r) {
+	case ENOENT:
+	case ENOTDIR:
+		return 9;
+	case KGE_RECIPE:
+	case KGE_FORMAT:
+	case KGE_LIMIT:
+	case KGE_TIMEOUT:
+		return 10;
+	default:
+		return 0;
+	}
 }
 
-int dkms_take_source_dir(struct dkms_call *call)
+static int take_folder(struct dkms_call *call, struct kg_loaded *loaded)
 {
-	_cleanup_close_ int dir_fd = -1;
-	struct kg_source known;
+	const struct kg_load load = {
+		.path = call->args->source_dir,
+		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
+		.arena = &call->arena,
+	};
+	int r = kg_dkms_import(&call->sys, &load, loaded, &call->err);
+
+	return r < 0 ? fail_with(call, identity_exit(r), r) : 0;
+}
+
+/* build and install go on with what is registered already. */
+static int take_archive(struct dkms_call *call, struct kg_loaded *loaded)
+{
+	const struct kg_load load = {
+		.path = call->args->archive,
+		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
+		.arena = &call->arena,
+	};
+	int r = kg_dkms_load(&call->sys, &load, loaded, &call->err);
+
+	if (r == -KGE_EXISTS && (call->action->needs & DKMS_CHAINS_ADD) != 0) {
+		kg_info("%s", kg_err_text(&call->err, r));
+		call->err = (struct kg_err){ 0 };
+		return 0;
+	}
+	if (r < 0)
+		return r == -ENOENT ? fail_with(call, 2, r) : r;
+	call->is_added = true;
+	return 0;
+}
+
+int dkms_take_source(struct dkms_call *call)
+{
+	struct kg_loaded loaded = { 0 };
 	int r;
 
-	if (call->args->source_dir == NULL || call->name != NULL)
+	if (call->name != NULL ||
+	    (call->args->source_dir == NULL && call->args->archive == NULL))
 		return 0;
-	dir_fd = open(call->args->source_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return fail_with(call, 9,
-				 kg_fail_errno(&call->err, -errno, "cannot open %s",
-					       call->args->source_dir));
-	r = identify(call, dir_fd, &call->name, &call->version);
-	if (r < 0)
-		return r;
-	/* What is registered is not overwritten by an add that will be refused. */
-	r = reg_find_source(&call->sys, call->name, call->version, &call->arena, &known,
-			    NULL);
-	if (r == 0 && !call->args->force)
-		return 0;
-	return reg_import_source(&call->sys, dir_fd, call->name, call->version,
-				 &call->err);
+	r = call->args->source_dir != NULL ? take_folder(call, &loaded)
+					   : take_archive(call, &loaded);
+	call->name = loaded.name;
+	call->version = loaded.version;
+	return r;
 }
 
 /* The folder and its dkms.conf are there, else DKMS's codes for that. */

@@ -17,7 +17,7 @@ static const struct verb {
 	const char *help;
 } verbs[] = {
 	{ "gate", cmd_gate, true,
-	  "read a plan on stdin; build, check, pass (0) or stop (3)" },
+	  "[--test]: read a plan on stdin; build, check, pass (0) or stop (3)" },
 	{ "arrive", cmd_arrive, true,
 	  "RELEASE: its files are on disk, its initramfs is not yet made" },
 	{ "depart", cmd_depart, true, "RELEASE: its files are going" },

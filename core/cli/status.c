@@ -52,6 +52,11 @@ static int print_fitting(struct dkms_call *call, const char *release, const char
 	for (size_t i = 0; r == 0 && i < list.n; i++)
 		print_entry(&list.entries[i]);
 	reg_list_fini(&list);
+	if (r == 0)
+		r = reg_list_weak(&call->sys, &filter, &list, &call->err);
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		print_entry(&list.entries[i]);
+	reg_list_fini(&list);
 	return r;
 }
 

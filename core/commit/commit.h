@@ -73,6 +73,7 @@ struct set {
 	const char *version;
 	const char *const *files; /* "updates/dkms/NAME.ko.xz", NULL-terminated */
 	int sealed_fd;		  /* -1 in set_publish(): only what was placed */
+	bool are_links; /* sealed_fd holds links, to be published as they are; never placed */
 };
 
 /*
@@ -87,7 +88,7 @@ int set_place(struct txn *txn, const struct set *set, enum kg_change change,
 	      uint64_t reserve_bytes, struct kg_err *err) _must_check_;
 
 /*
- * The next three open a swap of the release, which depmod_run() closes; set_undo(), a failing
+ * The next four open a swap of the release, which depmod_run() closes; set_undo(), a failing
  * depmod_run(), and commit_recover() after a kill put all files of an open swap back as they
  * were. So publish, withdraw and take back what belongs together, then run depmod once.
  * With a @txn (not NULL) what was there before is kept until txn_remove(), for set_take_back().
@@ -103,6 +104,9 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 /* Removes these files of lib/modules/R and empty folders. Absent is fine. */
 int set_withdraw(const struct kg_system *sys, struct txn *txn, const char *release,
 		 const char *const *files, struct kg_err *err) _must_check_;
+/* @file below lib/modules/R becomes the file of that name in @from_fd, unless one is there. */
+int set_put_back(const struct kg_system *sys, struct txn *txn, const char *release,
+		 int from_fd, const char *file, struct kg_err *err) _must_check_;
 /*
  * Undo of everything @txn placed, published and withdrew for @release: what was there before is
  * back, folders we made are gone when empty. A file that someone else changed since is left alone.

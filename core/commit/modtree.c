@@ -154,6 +154,19 @@ bool modtree_has_kernel(const struct kg_system *sys, const char *release)
 	return false;
 }
 
+int modtree_has_file(const struct kg_system *sys, const char *release, const char *path)
+{
+	const char *name;
+	_cleanup_close_ int fd = modtree_open_parent(sys, release, path, &name);
+	struct stat st;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return S_ISDIR(st.st_mode) ? -EISDIR : 1;
+}
+
 int modtree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE])
 {
 	_cleanup_close_ int fd = openat(

@@ -38,6 +38,8 @@ int modtree_check_names(const char *release, const char *const *files,
 /* The kernel's own files are there: modules.dep, modules.order or kernel/. */
 bool modtree_has_kernel(const struct kg_system *sys, const char *release);
 
+/* 1: something that is no folder is at @path below lib/modules/RELEASE, 0: nothing. Silent. */
+int modtree_has_file(const struct kg_system *sys, const char *release, const char *path);
 /* Digest of the regular file @name; -ENOENT absent, -KGE_EXISTS: something else is there. */
 int modtree_digest_at(int dir_fd, const char *name, char ret_hex[DIGEST_HEX_SIZE]);
 /* The same for @path below lib/modules/RELEASE. */

@@ -61,21 +61,45 @@ static bool has_same(const struct kg_system *sys, const struct set *set, const c
 	       strcmp(live, hex) == 0;
 }
 
+static bool has_same_link(const struct kg_system *sys, const struct set *set,
+			  const char *path, int from_fd)
+{
+	const char *name;
+	_cleanup_close_ int fd = modtree_open_parent(sys, set->release, path, &name);
+	_cleanup_free_ char *ours = NULL;
+	_cleanup_free_ char *live = NULL;
+
+	return fd >= 0 && fd_read_link_at(from_fd, base_name(path), &ours) == 0 &&
+	       fd_read_link_at(fd, name, &live) == 0 && strcmp(ours, live) == 0;
+}
+
+/* 1: @path is there as @from_fd has it. */
+static int is_there(const struct kg_system *sys, const struct set *set, const char *path,
+		    int from_fd)
+{
+	char hex[DIGEST_HEX_SIZE];
+	int r;
+
+	if (set->are_links)
+		return has_same_link(sys, set, path, from_fd);
+	r = modtree_digest_at(from_fd, base_name(path), hex);
+	return r < 0 ? r : has_same(sys, set, path, hex);
+}
+
 /* Puts the files of @set, found in @from_fd, that are not in place already. */
 static int put_files(struct swap *s, const struct set *set, int from_fd,
 		     enum swap_source source, struct kg_err *err)
 {
 	int r = swap_add_set(s, set->name, set->version);
 
-	for (size_t i = 0; r == 0 && set->files[i] != NULL; i++) {
+	for (size_t i = 0; r >= 0 && set->files[i] != NULL; i++) {
 		const char *name = base_name(set->files[i]);
-		char hex[DIGEST_HEX_SIZE];
 
-		r = modtree_digest_at(from_fd, name, hex);
+		r = is_there(s->sys, set, set->files[i], from_fd);
 		if (r < 0)
 			return kg_fail_errno(err, r, "%s/%s: %s", set->name, set->version,
 					     name);
-		if (!has_same(s->sys, set, set->files[i], hex))
+		if (r == 0)
 			r = swap_add_put(s, from_fd, name, source, set->files[i], err);
 	}
 	return r < 0 ? r : swap_go(s, err);
@@ -205,13 +229,9 @@ static int open_waiting(const struct txn *txn, const struct set *set)
 
 static bool is_all_there(const struct kg_system *sys, const struct set *set, int from_fd)
 {
-	for (size_t i = 0; set->files[i] != NULL; i++) {
-		char hex[DIGEST_HEX_SIZE];
-
-		if (modtree_digest_at(from_fd, base_name(set->files[i]), hex) < 0 ||
-		    !has_same(sys, set, set->files[i], hex))
+	for (size_t i = 0; set->files[i] != NULL; i++)
+		if (is_there(sys, set, set->files[i], from_fd) != 1)
 			return false;
-	}
 	return true;
 }
 
@@ -289,7 +309,7 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 		r = settle_swap(sys, set->release, err);
 	if (r < 0)
 		return r;
-	if (txn != NULL)
+	if (txn != NULL && !set->are_links)
 		waiting_fd = open_waiting(txn, set);
 	if (waiting_fd >= 0 && is_current(set, waiting_fd))
 		from_fd = waiting_fd;
@@ -301,8 +321,9 @@ int set_publish(const struct kg_system *sys, struct txn *txn, const struct set *
 		r = txn_note(txn, "publish", set->release, err);
 	if (r < 0)
 		return r;
-	return publish_from(sys, txn, set, from_fd,
-			    from_fd == waiting_fd ? SWAP_LINK : SWAP_COPY, err);
+	return publish_from(
+		sys, txn, set, from_fd,
+		from_fd == waiting_fd || set->are_links ? SWAP_LINK : SWAP_COPY, err);
 }
 
 /* ---- withdrawing ---- */
@@ -356,6 +377,40 @@ int set_withdraw(const struct kg_system *sys, struct txn *txn, const char *relea
 	if (r < 0)
 		return r;
 	r = drop_files(&s, files, err);
+	if (r < 0)
+		swap_abort(&s);
+	return r;
+}
+
+/* ---- putting back ---- */
+
+static int put_back(struct swap *s, int from_fd, const char *file, struct kg_err *err)
+{
+	int r = swap_add_put(s, from_fd, base_name(file), SWAP_LINK, file, err);
+
+	return r < 0 ? r : swap_go(s, err);
+}
+
+int set_put_back(const struct kg_system *sys, struct txn *txn, const char *release,
+		 int from_fd, const char *file, struct kg_err *err)
+{
+	const char *const files[] = { file, NULL };
+	_cleanup_swap_ struct swap s = SWAP_INIT;
+	const char *txn_id = txn != NULL ? txn->plan.id : NULL;
+	int r = modtree_check_names(release, files, err);
+
+	if (r == 0)
+		r = modtree_has_file(sys, release, file);
+	if (r != 0) /* the kernel's package came again: its own file is the better one */
+		return r < 0 ? kg_fail_errno(err, r, "%s: %s", release, file) : 0;
+	if (txn != NULL)
+		r = txn_note(txn, "publish", release, err);
+	if (r == 0)
+		r = swap_open(sys, release, txn != NULL ? SWAP_KEEP : SWAP_FORGET, txn_id,
+			      &s, err);
+	if (r < 0)
+		return r;
+	r = put_back(&s, from_fd, file, err);
 	if (r < 0)
 		swap_abort(&s);
 	return r;

@@ -83,22 +83,9 @@ int swap_add_put(struct swap *swap, int from_fd, const char *from_name,
 	return step->digest != NULL ? 0 : -ENOMEM;
 }
 
-static int path_exists(const struct swap *s, const char *path)
-{
-	const char *name;
-	_cleanup_close_ int fd = modtree_open_parent(s->sys, s->release, path, &name);
-	struct stat st;
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return S_ISDIR(st.st_mode) ? -EISDIR : 1;
-}
-
 int swap_add_drop(struct swap *swap, const char *path)
 {
-	int r = path_exists(swap, path);
+	int r = modtree_has_file(swap->sys, swap->release, path);
 
 	if (r <= 0)
 		return r;
@@ -165,7 +152,7 @@ static int look_before(struct swap *s, struct kg_err *err)
 
 		if (s->steps[i].kind != SWAP_PUT)
 			continue;
-		r = path_exists(s, path);
+		r = modtree_has_file(s->sys, s->release, path);
 		s->steps[i].had = r > 0;
 		if (r >= 0)
 			r = add_folders_of(s, path);

@@ -14,6 +14,8 @@
 #define BUILD_TIMEOUT_S 3600
 #define BUILD_TIMEOUT_MAX_S (7u * 24 * 3600)
 #define JOBS_MAX 4096
+#define STORE_MB 1024
+#define STORE_MB_MAX (1u << 20)
 
 /* ---- one file ---- */
 
@@ -151,12 +153,13 @@ static int read_document(const struct policy_file *file, const struct yaml_node 
 {
 	static const char *const keys[] = {
 		"required", "on_failure", "headers_missing", "modules", "build_timeout",
-		"jobs",	    NULL
+		"jobs",	    "store_size", NULL
 	};
 	static const char *const failure_words[] = { "hold", "stop", NULL };
 	static const char *const missing_words[] = { "fetch", "fail", "warn", NULL };
 	static const uint64_t timeout_range[2] = { 1, BUILD_TIMEOUT_MAX_S };
 	static const uint64_t jobs_range[2] = { 0, JOBS_MAX };
+	static const uint64_t store_range[2] = { 0, STORE_MB_MAX };
 	struct kg_policy *policy = file->policy;
 	int on_failure = (int)policy->on_failure;
 	int missing = (int)policy->headers_missing;
@@ -172,6 +175,7 @@ static int read_document(const struct policy_file *file, const struct yaml_node 
 		    ?: get_number(file, root, "build_timeout", timeout_range,
 				  &policy->build_timeout_s);
 	r = r ?: get_number(file, root, "jobs", jobs_range, &policy->jobs);
+	r = r ?: get_number(file, root, "store_size", store_range, &policy->store_mb);
 	policy->on_failure = (enum kg_on_failure)on_failure;
 	policy->headers_missing = (enum kg_on_missing)missing;
 	return r ?: read_rules(file, root);
@@ -270,7 +274,8 @@ int policy_read(const struct kg_system *sys, struct kg_policy *ret_policy,
 		struct kg_err *err)
 {
 	_cleanup_strv_ struct strv names = { 0 };
-	struct kg_policy policy = { .build_timeout_s = BUILD_TIMEOUT_S };
+	struct kg_policy policy = { .build_timeout_s = BUILD_TIMEOUT_S,
+				    .store_mb = STORE_MB };
 	const struct policy_file main_file = { .policy = &policy,
 					       .path = POLICY_FILE,
 					       .err = err };

@@ -27,6 +27,7 @@ struct reading {
 	const struct sandbox *template;
 	enum recipe_way way;
 	int source_fd;
+	const char *conf;	 /* another file instead, NULL */
 	const char *source_path; /* below the root, or "" */
 	struct recipe_env env;
 	struct arena arena;
@@ -113,9 +114,16 @@ static int add_file(struct reading *rd, int fd, const char *name, const char *pa
 static int add_conf(struct reading *rd)
 {
 	_cleanup_str_ struct str name = { 0 };
-	_cleanup_close_ int fd = fd_try_open_in(rd->source_fd, "dkms.conf",
-						O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd = -1;
 
+	if (rd->conf != NULL) {
+		fd = open(rd->conf, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0)
+			return kg_fail_errno(rd->err, -KGE_RECIPE, "%s", rd->conf);
+		return add_file(rd, fd, rd->conf, NULL);
+	}
+	fd = fd_try_open_in(rd->source_fd, "dkms.conf",
+			    O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (*rd->source_path != '\0')
 		str_addf(&name, "/%s/", rd->source_path);
 	str_add(&name, "dkms.conf");
@@ -360,6 +368,7 @@ int recipe_read(const struct recipe_request *req, struct kg_recipe *ret_recipe,
 		.template = req->view,
 		.way = req->way,
 		.source_fd = req->source_fd,
+		.conf = req->conf,
 		.source_path = req->source->path,
 		.env = {
 			.kernelver = req->release,

@@ -20,6 +20,7 @@ struct recipe_request {
 	const char *
 		config; /* text of the kernel's .config, for BUILD_EXCLUSIVE_CONFIG; "" */
 	const char *const *directives; /* "NAME=VALUE", NULL-terminated; NULL none */
+	const char *conf; /* path, of the caller's world, instead of source_fd's; NULL */
 	const struct sandbox
 		*view; /* template: root, stage, masks, uid; bash runs in it */
 	enum recipe_way way;

@@ -343,9 +343,10 @@ static int read_patches(struct interpret *in)
 		if (v->directive != D_PATCH || *v->value == '\0')
 			continue;
 		if (!name_is_path(v->value))
-			return interpret_fail(
-				in, "PATCH[%u]: not a file of the patches folder: '%s'",
-				v->index, v->value);
+			return kg_fail(
+				in->err, -KGE_PATCH,
+				"%s: PATCH[%u]: not a file of the patches folder: '%s'",
+				in->file, v->index, v->value);
 		if (interpret_get(in, D_PATCH_MATCH, v->index) != NULL)
 			r = interpret_match(in, D_PATCH_MATCH, v->index, in->release,
 					    &fits);

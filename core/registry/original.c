@@ -94,9 +94,6 @@ static int archive_file(int from_fd, int to_fd, const char *base,
 		r = -errno;
 	if (r == 0 && fsync(to_fd) < 0)
 		r = -errno;
-	/* Only now: the archive is durable. */
-	if (r == 0 && (unlinkat(from_fd, base, 0) < 0 || fsync(from_fd) < 0))
-		r = -errno;
 	if (r < 0)
 		unlinkat(to_fd, part, 0);
 	return r;
@@ -134,17 +131,18 @@ int reg_archive_original(const struct kg_system *sys, const char *name,
 	return r == 0 ? 0 : kg_fail_errno(err, r, "%s: cannot archive %s", release, file);
 }
 
-struct restore {
+struct listing {
 	const struct kg_system *sys;
 	const char *release;
-	enum kg_level level; /* at which to speak of files that stay */
+	const char *archive; /* below the root */
+	struct arena *arena;
 	char *modules_order; /* read at the first need */
-	size_t n_kept;	     /* files nobody can tell the place of */
-	struct kg_err *err;
+	struct reg_original *v;
+	size_t n;
 };
 
 /* The path below lib/modules/R that NAME.origin says; NULL when it says nothing usable. */
-static char *origin_path(const struct restore *ctx, int dir_fd, const char *base)
+static char *origin_path(const struct listing *ctx, int dir_fd, const char *base)
 {
 	static const char *const merged[] = { "", "/usr" };
 	_cleanup_free_ char *text = NULL;
@@ -179,7 +177,7 @@ static size_t bare_length(const char *base)
  * DKMS 3.0 archives without .origin: a module of the kernel goes back where the kernel's
  * list of its own modules has one of that name. NULL when it has none.
  */
-static char *in_tree_path(struct restore *ctx, const char *base)
+static char *in_tree_path(struct listing *ctx, const char *base)
 {
 	_cleanup_free_ char *path =
 		regtree_text("%s/%s/modules.order", ctx->sys->install_tree, ctx->release);
@@ -207,87 +205,48 @@ static char *in_tree_path(struct restore *ctx, const char *base)
 	return NULL;
 }
 
-/* Ends in no .ko while unfinished, so that depmod never lists it. */
-static int move_back(int from_fd, const char *base, int to_fd, struct kg_err *err)
+static int list_file(struct listing *ctx, int dir_fd, const char *below, const char *base)
 {
-	char temp[NAME_MAX + 1];
-	int r;
-
-	if (renameat(from_fd, base, to_fd, base) == 0)
-		return fsync(to_fd) < 0 ? -errno : 0;
-	if (errno != EXDEV)
-		return -errno;
-	if (snprintf(temp, sizeof(temp), ".%s.kmodgate-new", base) >= (int)sizeof(temp))
-		return -ENAMETOOLONG;
-	r = copy_module(from_fd, base, to_fd, temp, err);
-	if (r == 0 && renameat(to_fd, temp, to_fd, base) < 0)
-		r = -errno;
-	if (r == 0 && fsync(to_fd) < 0)
-		r = -errno;
-	if (r == 0 && unlinkat(from_fd, base, 0) < 0)
-		r = -errno;
-	return r;
-}
-
-static int put_back(struct restore *ctx, int from_fd, const char *base, const char *file)
-{
-	_cleanup_free_ char *path = module_dir(ctx->sys, ctx->release, file);
-	_cleanup_close_ int to_fd = -1;
-	struct stat st;
-	int r;
-
-	if (path == NULL)
-		return kg_fail_errno(ctx->err, -ENOMEM, "%s", base);
-	to_fd = fd_make_dir_in(ctx->sys->root_fd, path, 0755, ctx->err);
-	if (to_fd < 0)
-		return to_fd;
-	/* The kernel's package came again meanwhile: its own file is the better one. */
-	if (fstatat(to_fd, base, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	r = move_back(from_fd, base, to_fd, ctx->err);
-	return r == 0 ? 0
-		      : kg_fail_errno(ctx->err, r, "%s: cannot put %s back", ctx->release,
-				      file);
-}
-
-static int restore_file(struct restore *ctx, int dir_fd, const char *base)
-{
-	char *file = origin_path(ctx, dir_fd, base);
-	int r = 0;
+	_cleanup_free_ char *file = origin_path(ctx, dir_fd, base);
+	struct reg_original *o = ARENA_ADD(ctx->arena, ctx->v, ctx->n);
 
 	if (file == NULL)
 		file = in_tree_path(ctx, base);
-	if (file != NULL) {
-		r = put_back(ctx, dir_fd, base, file);
-	} else {
-		kg_log(ctx->level,
-		       "%s: nothing says where the archived %s came from; it stays archived",
-		       ctx->release, base);
-		ctx->n_kept++;
-	}
-	free(file);
-	return r;
+	if (o == NULL)
+		return -ENOMEM;
+	*o = (struct reg_original){
+		.dir = arena_printf(ctx->arena, "%s%s", ctx->archive, below),
+		.base = arena_strdup(ctx->arena, base),
+		.file = file != NULL ? arena_strdup(ctx->arena, file) : NULL,
+	};
+	return ctx->arena->failed ? -ENOMEM : 0;
 }
 
-static int restore_dir(struct restore *ctx, int dir_fd, unsigned int depth);
+static int list_dir(struct listing *ctx, int dir_fd, const char *below,
+		    unsigned int depth);
 
-static int restore_entry(struct restore *ctx, int dir_fd, const char *name,
-			 unsigned int depth)
+static int list_entry(struct listing *ctx, int dir_fd, const char *below,
+		      const char *name, unsigned int depth)
 {
 	_cleanup_close_ int sub_fd = -1;
+	_cleanup_free_ char *path = NULL;
 	struct stat st;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISREG(st.st_mode))
-		return restore_file(ctx, dir_fd, name);
+		return list_file(ctx, dir_fd, below, name);
 	if (!S_ISDIR(st.st_mode) || depth == 0)
 		return 0;
-	sub_fd = fd_open_dir_at(dir_fd, name, ctx->err);
-	return sub_fd < 0 ? sub_fd : restore_dir(ctx, sub_fd, depth - 1);
+	sub_fd = fd_open_dir_at(dir_fd, name, NULL);
+	path = regtree_text("%s/%s", below, name);
+	if (sub_fd < 0 || path == NULL)
+		return sub_fd < 0 ? sub_fd : -ENOMEM;
+	return list_dir(ctx, sub_fd, path, depth - 1);
 }
 
-static int restore_dir(struct restore *ctx, int dir_fd, unsigned int depth)
+static int list_dir(struct listing *ctx, int dir_fd, const char *below,
+		    unsigned int depth)
 {
 	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
 	_cleanup_strv_ struct strv names = { 0 };
@@ -299,97 +258,143 @@ static int restore_dir(struct restore *ctx, int dir_fd, unsigned int depth)
 			strv_add(&names, entry->d_name);
 	strv_sort(&names);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = restore_entry(ctx, dir_fd, names.v[i], depth);
+		r = list_entry(ctx, dir_fd, below, names.v[i], depth);
 	return strv_ok(&names) ? r : -ENOMEM;
 }
 
-/* The archive of one kernel, and the folders above it that this empties. */
-static int drop_archive(const struct kg_system *sys, const char *name,
-			const char *release, const char *arch, struct kg_err *err)
+int reg_list_originals(const struct kg_system *sys, const struct reg_archive *archive,
+		       struct arena *arena, struct reg_original **ret_originals,
+		       size_t *ret_n, struct kg_err *err)
 {
-	_cleanup_close_ int release_fd =
-		regtree_open_dir(sys, "%s/original_module/%s", name, release);
-	_cleanup_free_ char *keep = regtree_text("%s/%s", sys->dkms_tree, name);
-	_cleanup_free_ char *path =
-		regtree_text("%s/%s/original_module/%s", sys->dkms_tree, name, release);
-	int r = release_fd < 0 ? release_fd : fd_remove_tree_at(release_fd, arch, err);
+	struct listing ctx = { .sys = sys, .release = archive->release, .arena = arena };
+	_cleanup_close_ int dir_fd = -1;
+	int r = regtree_check_names(archive->name, "0", archive->release, archive->arch,
+				    err);
 
+	*ret_n = 0;
 	if (r < 0)
-		return kg_fail_errno(err, r, "cannot remove the archive of %s for %s",
-				     name, release);
-	if (keep != NULL && path != NULL)
-		fd_prune_empty_in(sys->root_fd, path, keep);
+		return r;
+	ctx.archive = arena_printf(arena, "%s/%s/original_module/%s/%s", sys->dkms_tree,
+				   archive->name, archive->release, archive->arch);
+	if (ctx.archive == NULL)
+		return kg_fail_errno(err, -ENOMEM, "%s", archive->name);
+	dir_fd = fd_try_open_in(sys->root_fd, ctx.archive, O_RDONLY | O_DIRECTORY);
+	if (dir_fd == -ENOENT)
+		return 0;
+	r = dir_fd < 0 ? dir_fd : list_dir(&ctx, dir_fd, "", COLLISIONS_DEPTH);
+	free(ctx.modules_order);
+	if (r < 0)
+		return kg_fail_errno(err, r, "%s: cannot read the archive of %s",
+				     archive->release, archive->name);
+	*ret_originals = ctx.v;
+	*ret_n = ctx.n;
 	return 0;
 }
 
-static int restore_archive(struct restore *ctx, const char *name, const char *arch)
+/* All but the files that nobody knows a place for. */
+static int drop_known(const struct kg_system *sys, const struct reg_original *v, size_t n)
 {
-	_cleanup_close_ int dir_fd = regtree_open_dir(
-		ctx->sys, "%s/original_module/%s/%s", name, ctx->release, arch);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_ int dir_fd = -1;
+		char origin[NAME_MAX + 1];
+
+		if (v[i].file == NULL)
+			continue;
+		dir_fd = fd_try_open_in(sys->root_fd, v[i].dir, O_RDONLY | O_DIRECTORY);
+		snprintf(origin, sizeof(origin), "%s" ORIGIN, v[i].base);
+		if (dir_fd < 0 || (unlinkat(dir_fd, v[i].base, 0) < 0 && errno != ENOENT))
+			return dir_fd < 0 ? dir_fd : -errno;
+		unlinkat(dir_fd, origin, 0);
+	}
+	return 0;
+}
+
+static int drop_archive(const struct kg_system *sys, const struct reg_archive *a,
+			struct kg_err *err)
+{
+	_cleanup_close_ int release_fd =
+		regtree_open_dir(sys, "%s/original_module/%s", a->name, a->release);
+	_cleanup_free_ char *keep = regtree_text("%s/%s", sys->dkms_tree, a->name);
+	_cleanup_free_ char *path = regtree_text("%s/%s/original_module/%s",
+						 sys->dkms_tree, a->name, a->release);
 	int r;
 
-	if (dir_fd == -ENOENT)
+	if (release_fd == -ENOENT)
 		return 0;
-	r = dir_fd < 0 ? dir_fd : restore_dir(ctx, dir_fd, COLLISIONS_DEPTH);
-	free(ctx->modules_order);
-	ctx->modules_order = NULL;
-	if (r < 0)
-		return kg_fail_errno(ctx->err, r,
-				     "%s: cannot put the original modules of %s back",
-				     ctx->release, name);
-	return ctx->n_kept > 0
-		       ? 0
-		       : drop_archive(ctx->sys, name, ctx->release, arch, ctx->err);
+	r = release_fd < 0 ? release_fd : fd_remove_tree_at(release_fd, a->arch, err);
+	if (r == 0 && keep != NULL && path != NULL)
+		fd_prune_empty_in(sys->root_fd, path, keep);
+	return r;
 }
 
-int reg_restore_originals(const struct kg_system *sys, const char *name,
-			  const char *release, const char *arch, struct kg_err *err)
+int reg_drop_originals(const struct kg_system *sys, const struct reg_archive *archive,
+		       struct kg_err *err)
 {
-	struct restore ctx = {
-		.sys = sys, .release = release, .level = KG_WARNING, .err = err
-	};
-	int r = regtree_check_names(name, "0", release, arch, err);
+	_cleanup_arena_ struct arena arena = { 0 };
+	struct reg_original *v = NULL;
+	size_t n = 0;
+	size_t n_kept = 0;
+	int r = reg_list_originals(sys, archive, &arena, &v, &n, err);
 
-	return r < 0 ? r : restore_archive(&ctx, name, arch);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		n_kept += v[i].file == NULL;
+	if (r == 0)
+		r = n_kept > 0 ? drop_known(sys, v, n) : drop_archive(sys, archive, err);
+	return r == 0 ? 0
+		      : kg_fail_errno(err, r, "cannot remove the archive of %s for %s",
+				      archive->name, archive->release);
 }
 
-static int restore_orphans_of(const struct kg_system *sys, const char *name, int name_fd,
-			      const char *release, struct kg_err *err)
+static int add_orphans(const struct kg_system *sys, const char *name, const char *release,
+		       struct arena *arena, struct reg_archive **v, size_t *n)
 {
+	_cleanup_close_ int name_fd = regtree_open_dir(sys, "%s", name);
 	_cleanup_close_ int release_fd =
 		regtree_open_dir(sys, "%s/original_module/%s", name, release);
 	_cleanup_strv_ struct strv arches = { 0 };
 	int r = release_fd < 0 ? 0 : regtree_list_dirs(release_fd, NULL, &arches);
 
 	for (size_t i = 0; r == 0 && i < arches.n; i++) {
-		struct restore ctx = {
-			.sys = sys, .release = release, .level = KG_DEBUG, .err = err
-		};
 		_cleanup_free_ char *link =
 			regtree_text("kernel-%s-%s", release, arches.v[i]);
+		struct reg_archive *a;
 		struct stat st;
 
 		if (link == NULL)
 			return -ENOMEM;
-		if (fstatat(name_fd, link, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			r = restore_archive(&ctx, name, arches.v[i]);
+		if (fstatat(name_fd, link, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		a = ARENA_ADD(arena, *v, *n);
+		if (a == NULL)
+			return -ENOMEM;
+		*a = (struct reg_archive){ .name = arena_strdup(arena, name),
+					   .release = arena_strdup(arena, release),
+					   .arch = arena_strdup(arena, arches.v[i]) };
 	}
-	return r;
+	return r == 0 && arena->failed ? -ENOMEM : r;
 }
 
-int regtree_restore_orphans(const struct kg_system *sys, const char *name,
-			    struct kg_err *err)
+int reg_list_orphans(const struct kg_system *sys, struct arena *arena,
+		     struct reg_archive **ret_archives, size_t *ret_n, struct kg_err *err)
 {
-	_cleanup_close_ int dir_fd = regtree_open_dir(sys, "%s/original_module", name);
-	_cleanup_close_ int name_fd = -1;
-	_cleanup_strv_ struct strv releases = { 0 };
-	int r;
+	_cleanup_close_ int tree_fd =
+		fd_try_open_in(sys->root_fd, sys->dkms_tree, O_RDONLY | O_DIRECTORY);
+	_cleanup_strv_ struct strv names = { 0 };
+	int r = tree_fd < 0 ? 0 : regtree_list_dirs(tree_fd, NULL, &names);
 
-	if (dir_fd < 0)
-		return 0;
-	name_fd = regtree_open_dir(sys, "%s", name);
-	r = name_fd < 0 ? name_fd : regtree_list_dirs(dir_fd, NULL, &releases);
-	for (size_t i = 0; r == 0 && i < releases.n; i++)
-		r = restore_orphans_of(sys, name, name_fd, releases.v[i], err);
-	return r;
+	*ret_archives = NULL;
+	*ret_n = 0;
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		_cleanup_close_ int dir_fd =
+			regtree_open_dir(sys, "%s/original_module", names.v[i]);
+		_cleanup_strv_ struct strv releases = { 0 };
+
+		if (dir_fd < 0)
+			continue;
+		r = regtree_list_dirs(dir_fd, NULL, &releases);
+		for (size_t k = 0; r == 0 && k < releases.n; k++)
+			r = add_orphans(sys, names.v[i], releases.v[k], arena,
+					ret_archives, ret_n);
+	}
+	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot list the archived modules");
 }

@@ -65,23 +65,9 @@ static int recover_folder(const struct kg_system *sys, const char *path,
 	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot clean up /%s", path);
 }
 
-static int recover_originals(const struct kg_system *sys, struct kg_err *err)
-{
-	_cleanup_close_ int tree_fd =
-		fd_try_open_in(sys->root_fd, sys->dkms_tree, O_RDONLY | O_DIRECTORY);
-	_cleanup_strv_ struct strv names = { 0 };
-	int r = tree_fd < 0 ? 0 : regtree_list_dirs(tree_fd, NULL, &names);
-
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = regtree_restore_orphans(sys, names.v[i], err);
-	return r;
-}
-
 int reg_recover(const struct kg_system *sys, struct kg_err *err)
 {
 	int r = recover_folder(sys, sys->dkms_tree, RECOVER_DEPTH, err);
 
-	if (r == 0)
-		r = recover_folder(sys, sys->source_tree, 0, err);
-	return r < 0 ? r : recover_originals(sys, err);
+	return r < 0 ? r : recover_folder(sys, sys->source_tree, 0, err);
 }

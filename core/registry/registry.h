@@ -56,6 +56,9 @@ enum reg_compare { REG_NO_COMPARE, REG_COMPARE };
 int reg_list_read(const struct kg_system *sys, const struct reg_filter *filter,
 		  enum reg_compare compare, struct reg_list *ret_list,
 		  struct kg_err *err) _must_check_;
+/* What weak-modules has linked into other kernels, as REG_INSTALLED_WEAK; kernels sorted. */
+int reg_list_weak(const struct kg_system *sys, const struct reg_filter *filter,
+		  struct reg_list *ret_list, struct kg_err *err) _must_check_;
 /* Registered sources: (name, version, path of the source link's target). In @arena. */
 int reg_sources(const struct kg_system *sys, struct arena *arena,
 		struct kg_source **ret_sources, size_t *ret_n,
@@ -70,6 +73,12 @@ int reg_find_source(const struct kg_system *sys, const char *name, const char *v
  */
 int reg_add(const struct kg_system *sys, const struct kg_source *source,
 	    struct kg_err *err) _must_check_;
+/*
+ * As reg_add() for built modules whose source is not at hand: M/V/source is a folder with nothing in
+ * it but the dkms.conf of @conf_dir_fd.
+ */
+int reg_add_stub(const struct kg_system *sys, const char *name, const char *version,
+		 int conf_dir_fd, struct kg_err *err) _must_check_;
 /*
  * Removes M/V and, with its last version, M. Refuses (-EBUSY) while a K/A is left. Folders in it
  * that are nobody's are warned about and stay; the source is off the register all the same.
@@ -104,20 +113,38 @@ int reg_open_built(const struct kg_system *sys, const char *name, const char *ve
 		   struct kg_err *err) _must_check_;
 
 /*
- * Copies @file (path below install_tree/R) to original_module/R/A with NAME.origin, then removes
- * it; a second file of that name goes to collisions/. Safe to repeat after a crash.
+ * Copies @file (path below install_tree/R) to original_module/R/A with NAME.origin; a second file
+ * of that name goes to collisions/. lib/modules is not changed. Safe to repeat after a crash.
  */
 int reg_archive_original(const struct kg_system *sys, const char *name,
 			 const char *release, const char *arch, const char *file,
 			 struct kg_err *err) _must_check_;
+
+/* original_module/R/A of one package. */
+struct reg_archive {
+	const char *name;
+	const char *release;
+	const char *arch;
+};
+struct reg_original {
+	const char *dir;  /* of the archive, below the root */
+	const char *base; /* the file's name in it */
+	const char *file; /* where it belongs, below install_tree/R; NULL: nothing says */
+};
+/* What is in @archive, in @arena. No archive: nothing. */
+int reg_list_originals(const struct kg_system *sys, const struct reg_archive *archive,
+		       struct arena *arena, struct reg_original **ret_originals,
+		       size_t *ret_n, struct kg_err *err) _must_check_;
+/* The archive goes, but for the files whose place nobody knows. Absent is fine. */
+int reg_drop_originals(const struct kg_system *sys, const struct reg_archive *archive,
+		       struct kg_err *err) _must_check_;
 /*
- * Puts every archived original of (name, release, arch) back where it came from and drops the
- * archive. A file that is there again (the kernel's package came anew) is left; one whose place
- * nobody knows stays archived, with a warning.
+ * Archives of kernels where no version is active: an install that was killed had archived, an
+ * uninstall that was killed had not yet dropped it.
  */
-int reg_restore_originals(const struct kg_system *sys, const char *name,
-			  const char *release, const char *arch,
-			  struct kg_err *err) _must_check_;
+int reg_list_orphans(const struct kg_system *sys, struct arena *arena,
+		     struct reg_archive **ret_archives, size_t *ret_n,
+		     struct kg_err *err) _must_check_;
 
 /*
  * The tree @from_fd as /usr/src/NAME-VERSION, root-owned, in one step; what was there goes. Nothing
@@ -127,15 +154,8 @@ int reg_import_source(const struct kg_system *sys, int from_fd, const char *name
 		      const char *version, struct kg_err *err) _must_check_;
 
 /*
- * PACKAGE_NAME and PACKAGE_VERSION of @source_fd's dkms.conf where they are plain words, in @arena.
- * -KGE_RECIPE where a shell would be needed to know them.
- */
-int reg_read_identity(int source_fd, struct arena *arena, const char **ret_name,
-		      const char **ret_version, struct kg_err *err) _must_check_;
-
-/*
- * Finishes or drops what a killed process left (see above), and puts original modules back where no
- * version is active. Idempotent. The lock is held. To be run before the indexes are made good.
+ * Finishes or drops what a killed process left (see above). Idempotent. The lock is held. Original
+ * modules without an owner: reg_list_orphans().
  */
 int reg_recover(const struct kg_system *sys, struct kg_err *err) _must_check_;
 

@@ -99,6 +99,7 @@ enum regtree_source regtree_source_state(const struct kg_system *sys, int versio
 {
 	_cleanup_close_ int source_fd = -1;
 	_cleanup_free_ char *path = NULL;
+	struct stat st;
 	char target[1];
 
 	if (readlinkat(version_fd, "source", target, sizeof(target)) > 0) {
@@ -106,6 +107,9 @@ enum regtree_source regtree_source_state(const struct kg_system *sys, int versio
 					 version);
 		return source_fd >= 0 ? TREE_ADDED : TREE_BROKEN;
 	}
+	/* no link but a folder: reg_add_stub() */
+	if (fstatat(version_fd, "source/dkms.conf", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return TREE_ADDED;
 	path = regtree_text("%s/%s-%s", sys->source_tree, name, version);
 	if (path != NULL)
 		source_fd = fd_try_open_in(sys->root_fd, path, O_PATH | O_DIRECTORY);

@@ -51,13 +51,6 @@ int regtree_list_built(int version_fd, const struct reg_filter *filter,
 int regtree_list_dirs(int dir_fd, const char *pattern,
 		      struct strv *ret_names) _must_check_;
 
-/*
- * Of @name's archives, those of kernels where no version is active: an install that was killed
- * archived, an uninstall that was killed had not yet put back. Put back what can be.
- */
-int regtree_restore_orphans(const struct kg_system *sys, const char *name,
-			    struct kg_err *err) _must_check_;
-
 /* /etc/dkms/NAME*.conf by name: they may change what a dkms.conf declares. */
 int regtree_list_overrides(const struct kg_system *sys,
 			   struct strv *ret_names) _must_check_;

@@ -32,6 +32,8 @@ static const struct {
 } ways_on[] = {
 	{ "apt", "apt-mark hold" },
 	{ "dpkg", NULL },
+	{ "dnf", "--exclude" },
+	{ "zypper", "zypper addlock" },
 };
 
 static const char *way_without(const char *manager)

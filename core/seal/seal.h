@@ -26,9 +26,18 @@ struct seal_check_request {
 int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
 	       struct kg_err *err) _must_check_;
 
-/* MODULE_VERSION, else srcversion, else "" of a module file (any compression); in @arena. */
-int seal_module_version(int file_fd, struct arena *arena, const char **ret_version,
-			struct kg_err *err) _must_check_;
+/* What a module says of itself; "" where it says nothing. */
+struct seal_version {
+	const char *version; /* MODULE_VERSION */
+	const char *srcversion;
+};
+/* Of a module file of any compression; in @arena. */
+int seal_read_version(int file_fd, struct arena *arena, struct seal_version *ret_version,
+		      struct kg_err *err) _must_check_;
+/* @a against @b by their versions; without any, equal sources are the same. */
+enum seal_order { SEAL_OLDER, SEAL_SAME, SEAL_NEWER, SEAL_UNKNOWN };
+enum seal_order seal_compare_versions(const struct seal_version *a,
+				      const struct seal_version *b);
 
 /*
  * Makes key (0600) and certificate (DER) when missing: RSA 2048, self-signed, codeSigning. What

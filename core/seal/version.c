@@ -1,29 +1,93 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/seal/seal.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/seal/module.h"
 
+static int read_field(const struct module *module, const char *field, struct arena *arena,
+		      const char **ret_value)
+{
+	int r = module_info(module, field, arena, ret_value);
+
+	if (r < 0 && r != -ENODATA && r != -ENOENT) /* no .modinfo at all */
+		return r;
+	if (r < 0 || *ret_value == NULL)
+		*ret_value = "";
+	return 0;
+}
+
 /* Files of /lib/modules, which depmod and modprobe read as root too: no sandbox here. */
-int seal_module_version(int file_fd, struct arena *arena, const char **ret_version,
-			struct kg_err *err)
+int seal_read_version(int file_fd, struct arena *arena, struct seal_version *ret_version,
+		      struct kg_err *err)
 {
 	_cleanup_module_ struct module module = MODULE_INIT;
-	const char *version = NULL;
 	char path[32];
 	int r;
 
+	*ret_version = (struct seal_version){ .version = "", .srcversion = "" };
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd);
 	r = module_open(&module, path);
 	if (r == 0)
-		r = module_info(&module, "version", arena, &version);
-	if (r == 0 && version == NULL)
-		r = module_info(&module, "srcversion", arena, &version);
-	if (r == -ENODATA || r == -ENOENT)
-		r = 0; /* no .modinfo at all */
-	if (r < 0)
-		return kg_fail_errno(err, r, "cannot read a module's version");
-	*ret_version = version != NULL ? version : "";
+		r = read_field(&module, "version", arena, &ret_version->version);
+	if (r == 0)
+		r = read_field(&module, "srcversion", arena, &ret_version->srcversion);
+	return r < 0 ? kg_fail_errno(err, r, "cannot read a module's version") : 0;
+}
+
+/* As numbers of any length; "007" is "7". */
+static int compare_numbers(const char **a, const char **b)
+{
+	size_t n;
+	size_t m;
+	int r;
+
+	*a += strspn(*a, "0");
+	*b += strspn(*b, "0");
+	n = strspn(*a, "0123456789");
+	m = strspn(*b, "0123456789");
+	r = n != m ? (n < m ? -1 : 1) : memcmp(*a, *b, n);
+	*a += n;
+	*b += m;
+	return r;
+}
+
+static int compare_text(const char *a, const char *b)
+{
+	while (*a != '\0' || *b != '\0') {
+		int r;
+
+		if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+			r = compare_numbers(&a, &b);
+		} else {
+			r = (unsigned char)*a - (unsigned char)*b;
+			a += *a != '\0';
+			b += *b != '\0';
+		}
+		if (r != 0)
+			return r;
+	}
 	return 0;
+}
+
+enum seal_order seal_compare_versions(const struct seal_version *a,
+				      const struct seal_version *b)
+{
+	const bool has_a = a->version[0] != '\0';
+	const bool has_b = b->version[0] != '\0';
+	int r;
+
+	if (!has_a && !has_b)
+		return a->srcversion[0] != '\0' &&
+				       strcmp(a->srcversion, b->srcversion) == 0
+			       ? SEAL_SAME
+			       : SEAL_UNKNOWN;
+	if (!has_a || !has_b)
+		return SEAL_UNKNOWN;
+	r = compare_text(a->version, b->version);
+	if (r == 0)
+		return SEAL_SAME;
+	return r < 0 ? SEAL_OLDER : SEAL_NEWER;
 }

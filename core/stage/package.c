@@ -9,12 +9,25 @@
 #include "core/base/fd.h"
 #include "core/stage/deb.h"
 #include "core/stage/member.h"
+#include "core/stage/rpm.h"
 
-enum package_format { PACKAGE_UNKNOWN, PACKAGE_DEB };
+/* What a package file begins with, how its content is got at, and what that is. */
+static const struct package_format {
+	const char *magic;
+	size_t magic_len;
+	int (*decode)(int fd, const char *path, const struct stage_limits *limits,
+		      struct feed *feed, struct kg_err *err);
+	int (*support)(struct archive *a);
+	const char *content;
+} formats[] = {
+	{ "!<arch>\n", 8, deb_decode, archive_read_support_format_tar, "data.tar" },
+	{ "\xed\xab\xee\xdb", 4, rpm_decode, archive_read_support_format_cpio, "payload" },
+};
 
 struct package {
 	const char *path;
 	const struct stage_limits *limits;
+	const struct package_format *format;
 	int fd;
 	struct feed feed;
 	pthread_t decoder;
@@ -24,21 +37,24 @@ struct package {
 	struct archive *tar;
 };
 
-static enum package_format package_detect(int fd)
+static const struct package_format *package_detect(int fd)
 {
 	char magic[8];
 
 	if (pread(fd, magic, sizeof(magic), 0) != sizeof(magic))
-		return PACKAGE_UNKNOWN;
-	return memcmp(magic, "!<arch>\n", 8) == 0 ? PACKAGE_DEB : PACKAGE_UNKNOWN;
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		if (memcmp(magic, formats[i].magic, formats[i].magic_len) == 0)
+			return &formats[i];
+	return NULL;
 }
 
 static void *package_decode(void *data)
 {
 	struct package *p = data;
 
-	p->decode_result =
-		deb_decode(p->fd, p->path, p->limits, &p->feed, &p->decode_err);
+	p->decode_result = p->format->decode(p->fd, p->path, p->limits, &p->feed,
+					     &p->decode_err);
 	return NULL;
 }
 
@@ -96,7 +112,7 @@ static int package_fail(struct package *p, struct kg_err *err)
 	if (r < 0)
 		return kg_fail(err, r, "%s", kg_err_text(&p->decode_err, r));
 	r = archive_errno(p->tar) == ENOMEM ? -ENOMEM : -KGE_FORMAT;
-	return kg_fail(err, r, "%s: data.tar: %s", p->path,
+	return kg_fail(err, r, "%s: %s: %s", p->path, p->format->content,
 		       member_show(why != NULL ? why : "unreadable", shown));
 }
 
@@ -107,7 +123,8 @@ static int package_open_file(struct package *p, struct kg_err *err)
 	p->fd = open(p->path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (p->fd < 0 || fstat(p->fd, &st) < 0)
 		return kg_fail_errno(err, -errno, "cannot open package %s", p->path);
-	if (!S_ISREG(st.st_mode) || package_detect(p->fd) == PACKAGE_UNKNOWN)
+	p->format = S_ISREG(st.st_mode) ? package_detect(p->fd) : NULL;
+	if (p->format == NULL)
 		return kg_fail(err, -KGE_FORMAT, "%s: not a package archive", p->path);
 	(void)posix_fadvise(p->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;
@@ -124,7 +141,7 @@ static int package_open_tar(struct package *p, struct kg_err *err)
 		r = package_start_decoder(p);
 	if (r < 0)
 		return kg_fail_errno(err, r, "cannot read package %s", p->path);
-	archive_read_support_format_tar(p->tar);
+	p->format->support(p->tar);
 	archive_read_support_format_empty(p->tar);
 	if (archive_read_open(p->tar, p, NULL, package_pull, NULL) != ARCHIVE_OK)
 		return package_fail(p, err);

@@ -341,13 +341,41 @@ static int writer_add_hard_link(struct writer *w, const char *raw_from, const ch
 	return r == 0 ? 0 : writer_fail_errno(w, r, path);
 }
 
+/* In a cpio archive the last link to a file brings its content, the others none. */
+static int writer_fill_link(struct writer *w, struct package *package,
+			    struct archive_entry *entry, const char *path)
+{
+	_cleanup_close_ int fd = -1;
+	const char *name;
+	off_t end = 0;
+	int dir_fd;
+	int r;
+
+	if (archive_entry_size(entry) <= 0)
+		return 0;
+	dir_fd = writer_open_parent(w, path, &name);
+	if (dir_fd < 0)
+		return writer_fail_errno(w, dir_fd, path);
+	fd = openat(dir_fd, name, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return writer_fail_errno(w, -errno, path);
+	r = writer_fill(w, package, path, fd, &end);
+	if (r < 0)
+		return r;
+	r = set_mtime(fd, entry_mtime(entry));
+	return r == 0 ? 0 : writer_fail_errno(w, r, path);
+}
+
 int writer_add(struct writer *w, struct package *package, struct archive_entry *entry,
 	       const char *path)
 {
 	const char *from = archive_entry_hardlink(entry);
 
-	if (from != NULL)
-		return writer_add_hard_link(w, from, path);
+	if (from != NULL) {
+		int r = writer_add_hard_link(w, from, path);
+
+		return r < 0 ? r : writer_fill_link(w, package, entry, path);
+	}
 	switch (archive_entry_filetype(entry)) {
 	case AE_IFREG:
 		return writer_add_file(w, package, entry, path);

@@ -26,6 +26,7 @@
 #include "core/base/spawn.h"
 #include "core/commit/commit.h"
 #include "core/commit/modtree.h"
+#include "core/run.h"
 #include "tests/fault/fault.h"
 
 #define HERE "1.0-here"
@@ -34,6 +35,7 @@
 static const char *const files_old[] = { "updates/dkms/alpha.ko", "updates/dkms/beta.ko",
 					 NULL };
 static const char *const files_gone[] = { "updates/dkms/beta.ko", NULL };
+static const char *const files_original[] = { "kernel/net/gamma.ko", NULL };
 static const char *const files_new[] = { "updates/dkms/alpha.ko", "updates/dkms/gamma.ko",
 					 NULL };
 
@@ -318,6 +320,45 @@ static int act_withdraw(const struct kg_system *sys, struct kg_err *err)
 	return r < 0 ? r : depmod_run(sys, HERE, NULL, err);
 }
 
+static const struct reg_archive originals = { .name = "mod",
+					      .release = HERE,
+					      .arch = "x86_64" };
+
+/* A module of the kernel makes place for one of ours. */
+static int act_replace(const struct kg_system *sys, struct kg_err *err)
+{
+	const struct kg_source source = { .name = "mod", .version = "2.0" };
+	const struct set set = new_set(HERE);
+	int r = reg_archive_original(sys, "mod", HERE, "x86_64", files_original[0], err);
+
+	if (r == 0)
+		r = set_withdraw(sys, NULL, HERE, files_original, err);
+	if (r == 0)
+		r = set_publish(sys, NULL, &set, err);
+	if (r < 0) {
+		(void)!set_undo(sys, HERE, NULL);
+		return r;
+	}
+	r = depmod_run(sys, HERE, files_new, err);
+	return r < 0 ? r : reg_set_active(sys, &source, HERE, "x86_64", err);
+}
+
+static int act_return(const struct kg_system *sys, struct kg_err *err)
+{
+	int r = set_withdraw(sys, NULL, HERE, files_new, err);
+
+	if (r == 0)
+		r = run_return_originals(sys, NULL, &originals, err);
+	if (r < 0) {
+		(void)!set_undo(sys, HERE, NULL);
+		return r;
+	}
+	r = depmod_run(sys, HERE, NULL, err);
+	if (r == 0)
+		r = reg_clear_active(sys, "mod", HERE, "x86_64", err);
+	return r < 0 ? r : reg_drop_originals(sys, &originals, err);
+}
+
 /* Takes back every transaction there is and forgets it: what settle does on failure. */
 static int act_back(const struct kg_system *sys, struct kg_err *err)
 {
@@ -337,7 +378,7 @@ static int act_back(const struct kg_system *sys, struct kg_err *err)
 
 static int act_recover(const struct kg_system *sys, struct kg_err *err)
 {
-	return commit_recover(sys, err);
+	return run_recover(sys, err);
 }
 
 struct action {
@@ -356,6 +397,8 @@ static const struct action actions[] = {
 	{ "stop", act_stop, "pristine", "pristine" },
 	{ "back", act_back, "changed", "pristine" },
 	{ "arrive", act_arrive, "unpacked", "kernel-only" },
+	{ "replace", act_replace, "original", NULL },
+	{ "return", act_return, "replaced", NULL },
 };
 
 /* ---- one trial ---- */
@@ -655,6 +698,26 @@ static void make_entering_folder(void)
 		die(path);
 }
 
+/* The kernel has a gamma.ko of its own. */
+static void make_original(void)
+{
+	struct kg_err err = { 0 };
+	_cleanup_close_ int net_fd = -1;
+	struct kg_system sys;
+
+	reset("pristine");
+	net_fd = fd_open_dir_in(bench.base_fd, "root/lib/modules/" HERE "/kernel/net",
+				&err);
+	if (net_fd < 0 || fd_copy_file_at(bench.sets_fd, "gamma.ko", net_fd, "gamma.ko",
+					  0644, &err) < 0)
+		die(err.text);
+	open_system(&sys);
+	if (fd_make_dir_in(sys.root_fd, "var/lib/dkms/mod", 0755, &err) < 0 ||
+	    depmod_run(&sys, HERE, NULL, &err) < 0)
+		die(err.text);
+	close(sys.root_fd);
+}
+
 /* The trees that actions begin with, each made by the actions before it. */
 static void make_trees(void)
 {
@@ -679,6 +742,12 @@ static void make_trees(void)
 		die(err.text);
 	close(sys.root_fd);
 	save("kernel-only");
+	make_original();
+	save("original");
+	reset("original");
+	if (run_child(act_replace, 0, FAULT_NONE) != 0)
+		die("replace");
+	save("replaced");
 }
 
 static void run_sweep(void)
@@ -688,6 +757,8 @@ static void run_sweep(void)
 		sweep(&actions[i]);
 	sweep_recover(&actions[2]);
 	sweep_recover(&actions[5]);
+	sweep_recover(&actions[7]);
+	sweep_recover(&actions[8]);
 }
 
 /* ---- a full disk ---- */

@@ -15,6 +15,7 @@ bed_die() { bed_say "$*"; exit 2; }
 
 . "$BED_LIB/archive.sh"
 . "$BED_LIB/layers.sh"
+. "$BED_LIB/rpm.sh"
 . "$BED_LIB/root.sh"
 
 # Everything that cases share: the packages, and the layers asked for. Cheap when it is there already.

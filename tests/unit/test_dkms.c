@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include "core/cli/dkms_action.c"
+#include "core/cli/dkms_archive.c"
 #include "core/cli/dkms_args.c"
+#include "core/cli/dkms_kernel.c"
 #include "core/cli/dkms_source.c"
 #include "core/cli/status.c"
 
@@ -158,25 +160,41 @@ static void paths_are_told_from_modules(void **state)
 	rmdir(dir);
 }
 
-static void later_options_are_remembered(void **state)
+static void jobs_are_a_number(void **state)
 {
 	struct dkms_args args;
 
 	(void)state;
-	assert_int_equal(
-		PARSE(&args, NULL, W("add"), W("m/1"), W("--no-depmod"), W("-j"), W("4")),
-		0);
-	assert_null(args.later);
+	assert_int_equal(PARSE(&args, NULL, W("build"), W("m/1")), 0);
+	assert_int_equal(args.n_jobs, 0);
 	dkms_args_fini(&args);
-	assert_int_equal(PARSE(&args, NULL, W("add"), W("m/1"), W("--rpm_safe_upgrade")),
-			 0);
-	assert_string_equal(args.later, "--rpm_safe_upgrade");
+	assert_int_equal(PARSE(&args, NULL, W("build"), W("m/1"), W("-j"), W("4")), 0);
+	assert_int_equal(args.n_jobs, 4);
 	dkms_args_fini(&args);
+	assert_int_equal(PARSE(&args, NULL, W("build"), W("m/1"), W("-j"), W("0")), 0);
+	assert_true(args.n_jobs > 100);
+	dkms_args_fini(&args);
+	refuse_with(1, &args,
+		    PARSE(&args, NULL, W("build"), W("m/1"), W("-j"), W("many")));
+}
+
+static void a_lost_archive_is_ldtarballs_business(void **state)
+{
+	struct dkms_args args;
+
+	(void)state;
+	assert_int_equal(PARSE(&args, NULL, W("/no/such.tar.gz"), W("ldtarball")), 0);
+	assert_string_equal(args.lost_path, "/no/such.tar.gz");
+	dkms_args_fini(&args);
+	refuse_with(9, &args, PARSE(&args, NULL, W("/no/such.tar.gz"), W("install")));
 }
 
 static void check_exit(const char *action, int code, int expected)
 {
-	assert_int_equal(dkms_action_exit(dkms_action_find(action), -code), expected);
+	const struct kg_err err = { .code = -code, .status = code == KGE_PATCH };
+
+	assert_int_equal(dkms_action_exit(dkms_action_find(action), &err, -code),
+			 expected);
 }
 
 static void results_become_dkms_exit_codes(void **state)
@@ -206,6 +224,15 @@ static void results_become_dkms_exit_codes(void **state)
 	check_exit("remove", KGE_BROKEN, 4);
 	check_exit("autoinstall", KGE_BUILD, 11);
 	check_exit("autoinstall", EBUSY, 1);
+	check_exit("mktarball", ENOENT, 6);
+	check_exit("mktarball", EACCES, 9);
+	check_exit("ldtarball", ENOENT, 2);
+	check_exit("ldtarball", KGE_NOT_ADDED, 3);
+	check_exit("ldtarball", KGE_HOSTILE, 3);
+	check_exit("ldtarball", KGE_CHECK, 7);
+	check_exit("ldtarball", KGE_EXISTS, 8);
+	check_exit("kernel_prerm", KGE_BUILD, 14);
+	check_exit("kernel_postinst", KGE_BUILD, 11);
 }
 
 static void all_actions_are_known(void **state)
@@ -243,7 +270,8 @@ int main(void)
 		cmocka_unit_test(bad_words_have_dkms_exit_codes),
 		cmocka_unit_test(trailing_slash_is_no_version),
 		cmocka_unit_test(paths_are_told_from_modules),
-		cmocka_unit_test(later_options_are_remembered),
+		cmocka_unit_test(jobs_are_a_number),
+		cmocka_unit_test(a_lost_archive_is_ldtarballs_business),
 		cmocka_unit_test(results_become_dkms_exit_codes),
 		cmocka_unit_test(all_actions_are_known),
 	};

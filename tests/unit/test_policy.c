@@ -95,6 +95,7 @@ static void assert_defaults(const struct kg_policy *policy)
 	assert_int_equal(policy->headers_missing, KG_MISSING_FETCH);
 	assert_int_equal(policy->build_timeout_s, 3600);
 	assert_int_equal(policy->jobs, 0);
+	assert_int_equal(policy->store_mb, 1024);
 	assert_int_equal(policy->n_rules, 0);
 }
 
@@ -117,7 +118,7 @@ static void test_every_key_is_read(void **state)
 
 	write_main(*state,
 		   "required: always\non_failure: stop\nheaders_missing: warn\n"
-		   "build_timeout: 60\njobs: 3\n"
+		   "build_timeout: 60\njobs: 3\nstore_size: 0\n"
 		   "modules:\n  - {module: zfs, release: '6.1*', required: never}\n");
 	policy = read_good(*state);
 	assert_int_equal(policy->required, KG_REQUIRE_ALWAYS);
@@ -125,6 +126,7 @@ static void test_every_key_is_read(void **state)
 	assert_int_equal(policy->headers_missing, KG_MISSING_WARN);
 	assert_int_equal(policy->build_timeout_s, 60);
 	assert_int_equal(policy->jobs, 3);
+	assert_int_equal(policy->store_mb, 0);
 	assert_int_equal(policy->n_rules, 1);
 	assert_string_equal(policy->rules[0].module, "zfs");
 	assert_string_equal(policy->rules[0].release, "6.1*");

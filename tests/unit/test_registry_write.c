@@ -344,43 +344,6 @@ static void import_copies_and_replaces(void **state)
 	close(fd);
 }
 
-static int identity(struct fixture *f, const char *text, const char **name,
-		    const char **version)
-{
-	int fd;
-	int r;
-
-	make_file(f, "src/dkms.conf", text);
-	fd = fd_open_dir_in(f->sys.root_fd, "src", &f->err);
-	r = reg_read_identity(fd, &f->arena, name, version, NULL);
-	close(fd);
-	return r;
-}
-
-static void identity_is_read_where_it_is_plain(void **state)
-{
-	struct fixture *f = *state;
-	const char *name;
-	const char *version;
-
-	assert_int_equal(
-		identity(f, "# c\nPACKAGE_NAME='a-b'\r\n  PACKAGE_VERSION=1.0~rc1 # x\n",
-			 &name, &version),
-		0);
-	assert_string_equal(name, "a-b");
-	assert_string_equal(version, "1.0~rc1");
-	assert_int_equal(identity(f, "PACKAGE_NAME=a\nPACKAGE_VERSION=$(cat V)\n", &name,
-				  &version),
-			 -KGE_RECIPE);
-	assert_int_equal(
-		identity(f, "PACKAGE_NAME=a\nPACKAGE_VERSION=\"$v\"\n", &name, &version),
-		-KGE_RECIPE);
-	assert_int_equal(
-		identity(f, "PACKAGE_NAME=../x\nPACKAGE_VERSION=1\n", &name, &version),
-		-KGE_RECIPE);
-	assert_int_equal(identity(f, "", &name, &version), -KGE_RECIPE);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,7 +368,6 @@ int main(void)
 		TEST(recover_keeps_foreign_dot_files),
 		TEST(link_out_of_the_root_is_not_followed),
 		TEST(import_copies_and_replaces),
-		TEST(identity_is_read_where_it_is_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,23 +119,25 @@ check_match "POST_BUILD finds the modules in K/A" "*m.ko
 stripped
 " "$(log | tail -n 2)
 "
-check "and leaves there what it likes" "./Module.symvers ./extra/file ./zfs_config.h" \
+check "and leaves there what it likes" "./extra/file ./module/Module.symvers ./zfs_config.h" \
 	"$(cd "$out/ka" && find . -type f | sort | xargs)"
 printf '#!/bin/sh\necho mine >/var/lib/dkms/m/1/%s/x86_64/Module.symvers\n' $R >"$src/post.sh"
 in_build -m m -k 'make all; echo sym >Module.symvers' -z post.sh >/dev/null
-check "a Module.symvers it put there is kept" "mine" "$(cat "$out/ka/Module.symvers")"
+check "a Module.symvers it put there is kept" "mine sym" \
+	"$(cat "$out/ka/Module.symvers" "$out/ka/module/Module.symvers" | xargs)"
 
 # ---- BUILD_DEPENDS ----
-mkdir -p "$work/dep/module" "$work/art/module" "$work/art/ka/sub"
+mkdir -p "$work/dep/module" "$work/art/module" "$work/art/ka/sub" "$work/art/ka/module"
+echo sym2 >"$work/art/ka/module/Module.symvers"
 echo sym >"$work/dep/Module.symvers"
 echo ko >"$work/dep/module/d.ko"
 echo h >"$work/art/ka/sub/h"
 echo ko2 >"$work/art/module/a.ko"
 in_build -d "d/3=$work/dep" -d "a/4=$work/art" -k "cd $D; cat d/kernel-$R-x86_64/Module.symvers \
-	d/3/$R/x86_64/module/d.ko a/kernel-$R-x86_64/sub/h a/kernel-$R-x86_64/module/a.ko; readlink d/3/source
+	d/3/$R/x86_64/module/d.ko a/kernel-$R-x86_64/sub/h a/kernel-$R-x86_64/module/{a.ko,Module.symvers}; readlink d/3/source
 	ls; (: >d/3/$R/x86_64/module/x) 2>/dev/null || echo ro" >/dev/null
 check_match "K/A of a registered one and of an artefact" "*
-sym ko h ko2 /usr/src/d-3 a d m ro" "$(log | tail -n +2 | tr '\n' ' ' | sed 's/.*echo ro /\n/; s/ $//')"
+sym ko h ko2 sym2 /usr/src/d-3 a d m ro" "$(log | tail -n +2 | tr '\n' ' ' | sed 's/.*echo ro /\n/; s/ $//')"
 
 # ---- time and space ----
 fresh

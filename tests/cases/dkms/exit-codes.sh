@@ -73,8 +73,8 @@ expect 0 remove good/2 --all
 expect 0 remove -m good -v 1 --all
 expect 0 status
 [ "$(cat "$root/out")" = 'broken/1: broken' ] || { echo "FAIL: $(cat "$root/out")"; bad=1; }
-expect 2 generate_mok
-expect 2 add good/2 --rpm_safe_upgrade
+expect 0 generate_mok
+expect 0 add good/2 --rpm_safe_upgrade
 mkdir -p "$root/etc/dkms" && touch "$root/etc/dkms/no-autoinstall"
 expect 0 autoinstall -k 6.1.0-1
 expect 0 --version

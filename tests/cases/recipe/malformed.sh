@@ -126,7 +126,8 @@ conf <<<"BUILT_MODULE_NAME[0]=\$'a\nb'"
 refuses "a newline in a name" "$at: BUILT_MODULE_NAME?0?: not a module name: 'a b'"
 for name in .. ../x /etc/passwd a/../../x a/..; do
 	conf <<<"PATCH[0]='$name'"
-	refuses "PATCH $name" "$at: PATCH?0?: not a file of the patches folder: '$name'"
+	check_match "PATCH $name" "patch does not apply: $at: PATCH?0?: not a file of the patches folder: '$name'" \
+		"$(recipe)"
 done
 for name in .. ../x a/../.. /abs; do
 	conf <<<"BUILT_MODULE_LOCATION[0]='$name'"

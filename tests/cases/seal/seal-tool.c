@@ -92,12 +92,12 @@ static int cmd_version(char **argv)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
 	struct kg_err err = { 0 };
-	const char *version = "";
+	struct seal_version v;
 	_cleanup_close_ int fd = open(argv[0], O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : seal_module_version(fd, &arena, &version, &err);
+	int r = fd < 0 ? -errno : seal_read_version(fd, &arena, &v, &err);
 
 	if (r == 0)
-		printf("%s\n", version);
+		printf("%s\n", v.version[0] != '\0' ? v.version : v.srcversion);
 	return finish(r, &err);
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A store on a disk that fills up, or cannot be written: an error of putting, and nothing half there.
+# A store on a disk that fills up, or cannot be written: an error of putting, and nothing half there. (A run then
+# does without it: case_a_cache_* of the manager cases.)
 # shellcheck source=SCRIPTDIR/common
 . "$(dirname "$0")/common"
 unshare -m true 2>/dev/null || { echo "no mount namespaces here"; exit 77; }

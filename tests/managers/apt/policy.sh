@@ -75,6 +75,19 @@ case_excluded_for_the_new_kernel_though_it_works_here_stops() {
     expect_unchanged hold
 }
 
+case_excluded_for_a_kernel_that_ships_it_itself_passes() {
+    local name
+    for name in dummy veth; do
+        register "$name" "BUILD_EXCLUSIVE_KERNEL=\"^$(re "$BED_OLD_REL")\$\""
+        dkms install --force "$name/1" -k "$BED_OLD_REL"
+    done
+    bed_pockets base old new
+    run apt-get install -y linux-image-amd64 linux-headers-amd64
+    expect_rc 0
+    expect_no_grep 'kmodgate: (error|warning)'
+    expect_settled
+}
+
 case_a_module_that_works_here_but_has_lost_its_source_stops() {
     register lost
     dkms install lost/1 -k "$BED_OLD_REL"
@@ -85,6 +98,17 @@ case_a_module_that_works_here_but_has_lost_its_source_stops() {
     expect_rc 100
     expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_NEW_REL")" '^ *module +lost/1' '^ *error +.*(source|dkms\.conf)'
     expect_unchanged hold
+}
+
+case_a_lost_source_is_missed_though_no_other_is_registered() {
+    apt-get purge -y v4l2loopback-dkms
+    register lost
+    dkms install lost/1 -k "$BED_OLD_REL"
+    rm -r /usr/src/lost-1
+    bed_pockets base old new
+    run apt-get install -y linux-image-amd64 linux-headers-amd64
+    expect_rc 100
+    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_NEW_REL")" '^ *module +lost/1' '^ *error +.*(source|dkms\.conf)'
 }
 
 case_it_worked_at_the_last_upgrade_is_remembered_after_the_old_kernel_has_gone() {
@@ -123,4 +147,16 @@ on_failur: stop'
     run apt-get install -y acpi-call-dkms
     expect_rc 0
     expect_dkms "$BED_OLD_REL" acpi-call/1.2.2
+}
+
+case_the_store_is_kept_as_small_as_the_policy_says() {
+    expect_count 1 . <(ls /var/cache/kmodgate/store)
+    bed_policy 'store_size: 0'
+    run dkms install v4l2loopback/0.12.7 -k "$BED_OLD_REL" --force
+    expect_rc 0
+    expect_dkms "$BED_OLD_REL" v4l2loopback/0.12.7
+    rm -rf /var/cache/kmodgate/store
+    run dkms build v4l2loopback/0.12.7 -k "$BED_OLD_REL" --force
+    expect_rc 0
+    expect_eq "$(ls /var/cache/kmodgate/store)" '' 'what is kept'
 }

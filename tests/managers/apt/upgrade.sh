@@ -32,8 +32,10 @@ case_what_the_gate_placed_is_byte_identical_to_a_build_after_installation_and_to
     run apt-get install -y linux-image-amd64 linux-headers-amd64 tp-smapi-dkms
     expect_rc 0
     cp -a "$dir" /tmp/gate
-    expect_eq "$(cd "$dir" && echo ./*)" './hdaps.ko ./thinkpad_ec.ko ./tp_smapi.ko ./v4l2loopback.ko'
-    expect_dkms "$BED_NEW_REL" tp_smapi/0.43
+    expect_eq "$(cd "$dir" && echo ./*)" './thinkpad_ec.ko ./tp_smapi.ko ./v4l2loopback.ko'
+    # The kernel has a hdaps of its own, and neither says a version: left out, as DKMS leaves it out.
+    expect_dkms "$BED_NEW_REL" tp_smapi/0.43 'installed (Differences between built and installed modules)'
+    expect_path "/usr/lib/modules/$BED_NEW_REL/kernel/drivers/platform/x86/hdaps.ko"
 
     note "the same by hand, without the gate and what it knows: same key, same signature"
     rm -rf /var/cache/kmodgate/store
@@ -54,7 +56,8 @@ case_what_the_gate_placed_is_byte_identical_to_a_build_after_installation_and_to
         dkms remove "$ko" -k "$BED_NEW_REL" >/dev/null
         dkms install "$ko" -k "$BED_NEW_REL" >/dev/null
     done
-    for ko in v4l2loopback hdaps thinkpad_ec tp_smapi; do
+    expect_eq "$(cd "$dir" && echo ./*)" './thinkpad_ec.ko ./tp_smapi.ko ./v4l2loopback.ko' 'by dkms 3.0.10'
+    for ko in v4l2loopback thinkpad_ec tp_smapi; do
         [ "$(modinfo -F signer "/tmp/gate/$ko.ko")" ] || fail "$ko is not signed"
         expect_eq "$(bed_unsigned_sum "/tmp/gate/$ko.ko")" "$(bed_unsigned_sum "$dir/$ko.ko")" "$ko by dkms 3.0.10"
     done
