@@ -148,9 +148,10 @@ struct kg_job {
 	struct kg_artefact artefact;
 	const char *const
 		*module_names; /* DEST_MODULE_NAMEs, NULL-terminated; NULL unknown */
-	const struct kg_depend *rebuild_after; /* with BUILD_DEPENDS_REBUILD; name NULL ends it */
-	const char *log;       /* absolute path of its log, NULL none yet */
-	uint64_t build_ms;     /* time inside the module's own commands */
+	const struct kg_depend
+		*rebuild_after; /* with BUILD_DEPENDS_REBUILD; name NULL ends it */
+	const char *log;	/* absolute path of its log, NULL none yet */
+	uint64_t build_ms;	/* time inside the module's own commands */
 };
 
 enum kg_require { KG_REQUIRE_WHEN_WORKING, KG_REQUIRE_ALWAYS, KG_REQUIRE_NEVER };
@@ -173,7 +174,7 @@ struct kg_policy {
 	size_t n_rules;
 	unsigned int build_timeout_s; /* per command of a job; default 3600 */
 	unsigned int jobs;	      /* make -j; 0: from the CPUs given to us */
-	unsigned int store_mb;	      /* what the store may take, in 2^20 bytes; default 1024 */
+	unsigned int store_mb; /* what the store may take, in 2^20 bytes; default 1024 */
 };
 enum kg_require kg_policy_require(const struct kg_policy *policy, const char *module,
 				  const char *release);

@@ -62,10 +62,10 @@ struct kg_target {
 	enum kg_force force;
 	const char *kernel_source_dir; /* --kernelsourcedir, NULL */
 	const char *const *directives; /* --directive, NULL */
-	const char *conf;	       /* -c: another dkms.conf, of the caller's world; NULL */
-	const char *kernel_config;     /* --config: another .config, likewise; NULL */
-	unsigned int jobs;	       /* -j, 0: not given */
-	bool force_version_override;   /* no version sanity, nothing else forced */
+	const char *conf; /* -c: another dkms.conf, of the caller's world; NULL */
+	const char *kernel_config;   /* --config: another .config, likewise; NULL */
+	unsigned int jobs;	     /* -j, 0: not given */
+	bool force_version_override; /* no version sanity, nothing else forced */
 	bool no_depmod;
 	bool modprobe_on_install;
 	bool symlink_modules;
@@ -93,7 +93,7 @@ void kg_dkms_post_transaction(const struct kg_system *sys);
 /* ---- the rest of the dkms command line ---- */
 /* A source from outside of the source tree. */
 struct kg_load {
-	const char *path; /* of the caller's world */
+	const char *path;    /* of the caller's world */
 	enum kg_force force; /* also what is registered already */
 	struct arena *arena; /* for what is found out */
 };

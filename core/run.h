@@ -31,7 +31,8 @@ struct run {
 	size_t n_jobs;
 	struct run_release *releases; /* headers found so far, by release */
 	size_t n_releases;
-	struct run_shipped *shipped; /* names of modules in package archives read so far */
+	struct run_shipped
+		*shipped; /* names of modules in package archives read so far */
 	size_t n_shipped;
 	struct txn *txn;	       /* NULL outside a transaction */
 	bool is_test;		       /* a verdict is wanted, nothing is placed */
@@ -40,7 +41,8 @@ struct run {
 	const char *conf;	       /* -c, NULL */
 	const char *kernel_config;     /* --config, NULL */
 	const struct kg_plan *coming;  /* cleaning up before the gate of this; NULL */
-	const struct kg_target *target; /* what the user asked for; NULL in gate and hooks */
+	const struct kg_target
+		*target; /* what the user asked for; NULL in gate and hooks */
 };
 
 struct run_release {

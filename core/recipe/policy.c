@@ -151,10 +151,10 @@ static int read_rules(const struct policy_file *file, const struct yaml_node *ro
 
 static int read_document(const struct policy_file *file, const struct yaml_node *root)
 {
-	static const char *const keys[] = {
-		"required", "on_failure", "headers_missing", "modules", "build_timeout",
-		"jobs",	    "store_size", NULL
-	};
+	static const char *const keys[] = { "required",	       "on_failure",
+					    "headers_missing", "modules",
+					    "build_timeout",   "jobs",
+					    "store_size",      NULL };
 	static const char *const failure_words[] = { "hold", "stop", NULL };
 	static const char *const missing_words[] = { "fetch", "fail", "warn", NULL };
 	static const uint64_t timeout_range[2] = { 1, BUILD_TIMEOUT_MAX_S };

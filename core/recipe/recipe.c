@@ -122,8 +122,7 @@ static int add_conf(struct reading *rd)
 			return kg_fail_errno(rd->err, -KGE_RECIPE, "%s", rd->conf);
 		return add_file(rd, fd, rd->conf, NULL);
 	}
-	fd = fd_try_open_in(rd->source_fd, "dkms.conf",
-			    O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	fd = fd_try_open_in(rd->source_fd, "dkms.conf", O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (*rd->source_path != '\0')
 		str_addf(&name, "/%s/", rd->source_path);
 	str_add(&name, "dkms.conf");

@@ -79,7 +79,7 @@ int view_mount_dev(int view_fd, int live_fd, struct kg_err *err)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(links); i += 2)
 		if (symlinkat(links[i + 1], dev_fd, links[i]) < 0)
 			r = -errno;
-	if (r == 0 && mkdirat(dev_fd, VIEW_SPARE_DIR + strlen("dev/"), 0755) < 0)
+	if (r == 0 && mkdirat(dev_fd, &VIEW_SPARE_DIR[strlen("dev/")], 0755) < 0)
 		r = -errno;
 	if (r == 0)
 		r = mount_flags(dev_fd, MOUNT_ONE, MOUNT_ATTR_RDONLY, 0);

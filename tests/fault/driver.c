@@ -27,379 +27,9 @@
 #include "core/commit/commit.h"
 #include "core/commit/modtree.h"
 #include "core/run.h"
+#include "tests/fault/actions.h"
 #include "tests/fault/fault.h"
-
-#define HERE "1.0-here"
-#define ENTERING "2.0-enters"
-
-static const char *const files_old[] = { "updates/dkms/alpha.ko", "updates/dkms/beta.ko",
-					 NULL };
-static const char *const files_gone[] = { "updates/dkms/beta.ko", NULL };
-static const char *const files_original[] = { "kernel/net/gamma.ko", NULL };
-static const char *const files_new[] = { "updates/dkms/alpha.ko", "updates/dkms/gamma.ko",
-					 NULL };
-
-static struct {
-	const char *base;
-	enum { IS_COPY, IS_OVERLAY, IS_MOUNTED } kind;
-	int base_fd;
-	int sets_fd; /* sets/new */
-	unsigned int step;
-	unsigned int trials;
-	unsigned int failures;
-} bench;
-
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "driver: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-static void path_of(char out[512], const char *name)
-{
-	if (snprintf(out, 512, "%s/%s", bench.base, name) >= 512)
-		die(name);
-}
-
-static void open_system(struct kg_system *sys)
-{
-	static char root[512];
-
-	path_of(root, "root");
-	*sys = (struct kg_system){
-		.root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-		.root = root,
-		.running = HERE,
-		.arch = "x86_64",
-		.dkms_tree = "var/lib/dkms",
-		.source_tree = "usr/src",
-		.install_tree = "lib/modules",
-		.state_dir = "var/lib/kmodgate",
-		.cache_dir = "var/cache/kmodgate",
-		.log_dir = "var/log/kmodgate",
-	};
-	if (sys->root_fd < 0)
-		die(root);
-}
-
-/* ---- the tree ---- */
-
-static void make_empty(const char *name)
-{
-	if (fd_remove_tree_at(bench.base_fd, name, NULL) < 0 ||
-	    mkdirat(bench.base_fd, name, 0755) < 0)
-		die(name);
-}
-
-static void copy_tree(const char *from, const char *to)
-{
-	struct kg_err err = { 0 };
-	_cleanup_close_ int from_fd = fd_open_dir_in(bench.base_fd, from, NULL);
-	_cleanup_close_ int to_fd = fd_open_dir_in(bench.base_fd, to, NULL);
-
-	if (from_fd < 0 || to_fd < 0 ||
-	    fd_copy_tree(from_fd, to_fd, FD_COPY_KEEP_OWNER, 0, 0, &err) < 0)
-		die(err.text);
-}
-
-static void mount_overlay(const char *lower)
-{
-	char options[2048];
-	char root[512];
-
-	path_of(root, "root");
-	umount2(root, MNT_DETACH);
-	make_empty("upper");
-	make_empty("work");
-	snprintf(options, sizeof(options),
-		 "volatile,lowerdir=%s/%s,upperdir=%s/upper,workdir=%s/work", bench.base,
-		 lower, bench.base, bench.base);
-	if (mount("overlay", root, "overlay", 0, options) < 0)
-		die("mount overlay");
-}
-
-static void mount_kernel(const char *from)
-{
-	char source[512];
-	char path[1024];
-
-	snprintf(source, sizeof(source), "%s/lib/modules/" HERE, from);
-	snprintf(path, sizeof(path), "%s/root/lib/modules/" HERE, bench.base);
-	if (mount("tmpfs", path, "tmpfs", 0, "mode=755") < 0)
-		die("mount tmpfs");
-	copy_tree(source, "root/lib/modules/" HERE);
-}
-
-static void copy_root(const char *from)
-{
-	_cleanup_close_ int root_fd = fd_open_dir_at(bench.base_fd, "root", NULL);
-	char path[1024];
-
-	snprintf(path, sizeof(path), "%s/root/lib/modules/" HERE, bench.base);
-	if (bench.kind == IS_MOUNTED)
-		umount2(path, MNT_DETACH);
-	if (root_fd < 0 || fd_empty_dir(root_fd, NULL) < 0)
-		die("root");
-	copy_tree(from, "root");
-	if (bench.kind == IS_MOUNTED)
-		mount_kernel(from);
-}
-
-/* root becomes what the tree @from is. */
-static void reset(const char *from)
-{
-	if (bench.kind == IS_OVERLAY)
-		mount_overlay(from);
-	else
-		copy_root(from);
-}
-
-static void save(const char *to)
-{
-	make_empty(to);
-	copy_tree("root", to);
-}
-
-static void add_tree(struct digest *d, int dir_fd, const char *name)
-{
-	_cleanup_close_ int fd = fd_open_dir_at(dir_fd, name, NULL);
-
-	digest_add_field(d, "tree", name);
-	if (fd < 0 || digest_add_tree(d, fd, NULL) < 0)
-		die(name);
-}
-
-enum look { LOOK_KERNELS, LOOK_ALL };
-
-struct digest_text {
-	char hex[DIGEST_HEX_SIZE];
-};
-
-/* Of lib/modules; LOOK_KERNELS leaves out what we keep in it. */
-static struct digest_text look(const struct kg_system *sys, enum look which)
-{
-	_cleanup_close_ int fd = modtree_try_modules(sys);
-	_cleanup_dir_ DIR *dir = fd >= 0 ? fd_list(fd) : NULL;
-	_cleanup_strv_ struct strv names = { 0 };
-	struct digest_text result;
-	struct dirent *entry;
-	struct digest d;
-
-	if (dir == NULL || digest_init(&d) < 0)
-		die("lib/modules");
-	while ((entry = fd_list_next(dir)) != NULL)
-		if (which == LOOK_ALL || strcmp(entry->d_name, MODTREE_WORK) != 0)
-			strv_add(&names, entry->d_name);
-	strv_sort(&names);
-	for (size_t i = 0; i < names.n; i++)
-		add_tree(&d, fd, names.v[i]);
-	if (digest_final(&d, result.hex) < 0)
-		die("digest");
-	digest_fini(&d);
-	return result;
-}
-
-static bool is_same(const struct digest_text *a, const struct digest_text *b)
-{
-	return strcmp(a->hex, b->hex) == 0;
-}
-
-/* ---- actions ---- */
-
-static struct set new_set(const char *release)
-{
-	return (struct set){ .release = release,
-			     .name = "mod",
-			     .version = "2.0",
-			     .files = files_new,
-			     .sealed_fd = bench.sets_fd };
-}
-
-static int begin(const struct kg_system *sys, struct txn *txn, struct kg_err *err)
-{
-	struct kg_plan plan = { 0 };
-	int r;
-
-	plan.manager = "apt";
-	plan.owner_pid = 4194303; /* the last pid there can be: not running */
-	plan.owner_start = 1;
-	plan.root = "/";
-	r = plan_seal(&plan, err);
-	return r < 0 ? r : txn_begin(sys, &plan, txn, err);
-}
-
-static int open_only(const struct kg_system *sys, struct txn *txn, struct kg_err *err)
-{
-	_cleanup_strv_ struct strv ids = { 0 };
-	int r = txn_list(sys, &ids, err);
-
-	if (r == 0 && ids.n == 0)
-		return -ENOENT;
-	return r < 0 ? r : txn_open(sys, ids.v[0], txn, err);
-}
-
-static int switch_here(const struct kg_system *sys, struct txn *txn, struct kg_err *err)
-{
-	const struct set set = new_set(HERE);
-	int r = set_withdraw(sys, txn, HERE, files_gone, err);
-
-	if (r == 0)
-		r = set_publish(sys, txn, &set, err);
-	if (r < 0) {
-		(void)!set_undo(sys, HERE, NULL);
-		return r;
-	}
-	return depmod_run(sys, HERE, files_new, err);
-}
-
-static int act_publish(const struct kg_system *sys, struct kg_err *err)
-{
-	return switch_here(sys, NULL, err);
-}
-
-static int act_change(const struct kg_system *sys, struct kg_err *err)
-{
-	const struct set set = new_set(HERE);
-	_cleanup_txn_ struct txn txn = TXN_INIT;
-	int r = begin(sys, &txn, err);
-
-	if (r == 0)
-		r = set_place(&txn, &set, KG_CHANGE_CHANGES, 0, err);
-	if (r == 0)
-		r = txn_note(&txn, "passed", NULL, err);
-	return r < 0 ? r : switch_here(sys, &txn, err);
-}
-
-static int act_place(const struct kg_system *sys, struct kg_err *err)
-{
-	const struct set set = new_set(ENTERING);
-	_cleanup_txn_ struct txn txn = TXN_INIT;
-	int r = begin(sys, &txn, err);
-
-	if (r == 0)
-		r = set_place(&txn, &set, KG_CHANGE_ENTERS, 0, err);
-	return r < 0 ? r : txn_note(&txn, "passed", NULL, err);
-}
-
-static int act_stop(const struct kg_system *sys, struct kg_err *err)
-{
-	const struct set entering = new_set(ENTERING);
-	const struct set here = new_set(HERE);
-	_cleanup_txn_ struct txn txn = TXN_INIT;
-	int r = begin(sys, &txn, err);
-
-	if (r == 0)
-		r = set_place(&txn, &entering, KG_CHANGE_ENTERS, 0, err);
-	if (r == 0)
-		r = set_place(&txn, &here, KG_CHANGE_CHANGES, 0, err);
-	if (r == 0)
-		r = set_take_back(&txn, ENTERING, err);
-	if (r == 0)
-		r = set_take_back(&txn, HERE, err);
-	if (r == 0)
-		r = txn_note(&txn, "stopped", NULL, err);
-	return r < 0 ? r : txn_remove(&txn, err);
-}
-
-static int act_arrive(const struct kg_system *sys, struct kg_err *err)
-{
-	struct set set = new_set(ENTERING);
-	_cleanup_txn_ struct txn txn = TXN_INIT;
-	int r = open_only(sys, &txn, err);
-
-	set.sealed_fd = -1;
-	if (r == 0)
-		r = set_publish(sys, &txn, &set, err);
-	return r < 0 ? r : depmod_run(sys, ENTERING, files_new, err);
-}
-
-static int act_withdraw(const struct kg_system *sys, struct kg_err *err)
-{
-	int r = set_withdraw(sys, NULL, HERE, files_old, err);
-
-	return r < 0 ? r : depmod_run(sys, HERE, NULL, err);
-}
-
-static const struct reg_archive originals = { .name = "mod",
-					      .release = HERE,
-					      .arch = "x86_64" };
-
-/* A module of the kernel makes place for one of ours. */
-static int act_replace(const struct kg_system *sys, struct kg_err *err)
-{
-	const struct kg_source source = { .name = "mod", .version = "2.0" };
-	const struct set set = new_set(HERE);
-	int r = reg_archive_original(sys, "mod", HERE, "x86_64", files_original[0], err);
-
-	if (r == 0)
-		r = set_withdraw(sys, NULL, HERE, files_original, err);
-	if (r == 0)
-		r = set_publish(sys, NULL, &set, err);
-	if (r < 0) {
-		(void)!set_undo(sys, HERE, NULL);
-		return r;
-	}
-	r = depmod_run(sys, HERE, files_new, err);
-	return r < 0 ? r : reg_set_active(sys, &source, HERE, "x86_64", err);
-}
-
-static int act_return(const struct kg_system *sys, struct kg_err *err)
-{
-	int r = set_withdraw(sys, NULL, HERE, files_new, err);
-
-	if (r == 0)
-		r = run_return_originals(sys, NULL, &originals, err);
-	if (r < 0) {
-		(void)!set_undo(sys, HERE, NULL);
-		return r;
-	}
-	r = depmod_run(sys, HERE, NULL, err);
-	if (r == 0)
-		r = reg_clear_active(sys, "mod", HERE, "x86_64", err);
-	return r < 0 ? r : reg_drop_originals(sys, &originals, err);
-}
-
-/* Takes back every transaction there is and forgets it: what settle does on failure. */
-static int act_back(const struct kg_system *sys, struct kg_err *err)
-{
-	static const char *const releases[] = { HERE, ENTERING };
-	_cleanup_txn_ struct txn txn = TXN_INIT;
-	int r = open_only(sys, &txn, err);
-
-	if (r == -ENOENT)
-		return 0;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(releases); i++) {
-		r = set_take_back(&txn, releases[i], err);
-		if (r == 0)
-			r = depmod_run(sys, releases[i], NULL, err);
-	}
-	return r < 0 ? r : txn_remove(&txn, err);
-}
-
-static int act_recover(const struct kg_system *sys, struct kg_err *err)
-{
-	return run_recover(sys, err);
-}
-
-struct action {
-	const char *name;
-	int (*act)(const struct kg_system *sys, struct kg_err *err);
-	const char *from; /* the tree it begins with */
-	const char *
-		back; /* the tree a roll-back must give, NULL: no transaction to roll back */
-};
-
-static const struct action actions[] = {
-	{ "publish", act_publish, "pristine", NULL },
-	{ "withdraw", act_withdraw, "pristine", NULL },
-	{ "change", act_change, "pristine", "pristine" },
-	{ "place", act_place, "pristine", "pristine" },
-	{ "stop", act_stop, "pristine", "pristine" },
-	{ "back", act_back, "changed", "pristine" },
-	{ "arrive", act_arrive, "unpacked", "kernel-only" },
-	{ "replace", act_replace, "original", NULL },
-	{ "return", act_return, "replaced", NULL },
-};
+#include "tests/fault/trees.h"
 
 /* ---- one trial ---- */
 
@@ -708,7 +338,7 @@ static void make_original(void)
 	reset("pristine");
 	net_fd = fd_open_dir_in(bench.base_fd, "root/lib/modules/" HERE "/kernel/net",
 				&err);
-	if (net_fd < 0 || fd_copy_file_at(bench.sets_fd, "gamma.ko", net_fd, "gamma.ko",
+	if (net_fd < 0 || fd_copy_file_at(action_sets_fd, "gamma.ko", net_fd, "gamma.ko",
 					  0644, &err) < 0)
 		die(err.text);
 	open_system(&sys);
@@ -753,7 +383,7 @@ static void make_trees(void)
 static void run_sweep(void)
 {
 	make_trees();
-	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+	for (size_t i = 0; actions[i].name != NULL; i++)
 		sweep(&actions[i]);
 	sweep_recover(&actions[2]);
 	sweep_recover(&actions[5]);
@@ -860,7 +490,7 @@ static int run_action(const char *name)
 	int r = -EINVAL;
 
 	open_system(&sys);
-	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+	for (size_t i = 0; actions[i].name != NULL; i++)
 		if (strcmp(actions[i].name, name) == 0)
 			r = actions[i].act(&sys, &err);
 	if (strcmp(name, "recover") == 0)
@@ -884,9 +514,9 @@ int main(int argc, char **argv)
 	bench.base_fd = open(bench.base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (bench.base_fd < 0)
 		die(bench.base);
-	bench.sets_fd =
+	action_sets_fd =
 		fd_open_in(bench.base_fd, "sets/new", O_RDONLY | O_DIRECTORY, 0, NULL);
-	if (bench.sets_fd < 0)
+	if (action_sets_fd < 0)
 		die("sets/new");
 	if (strcmp(argv[1], "act") == 0)
 		return run_action(argv[4]);
