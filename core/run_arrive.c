@@ -65,29 +65,6 @@ static bool has_arrived(const struct txn *txn, const struct run_record *rec)
 	return strv_has(&txn->arrived, subject);
 }
 
-/* A first signing key was made in the gate: it becomes the machine's, unless one came meanwhile. */
-static int move_key(const struct kg_system *sys, const struct txn *txn,
-		    struct kg_err *err)
-{
-	_cleanup_close_ int from_fd =
-		fd_try_open_in(txn->dir_fd, "key", O_RDONLY | O_DIRECTORY);
-	_cleanup_close_ int to_fd = -1;
-	struct stat st;
-	int r;
-
-	if (from_fd < 0)
-		return 0;
-	to_fd = fd_make_dir_in(sys->root_fd, sys->dkms_tree, 0755, err);
-	if (to_fd < 0)
-		return to_fd;
-	if (fstatat(to_fd, "mok.key", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	r = fd_copy_file_at(from_fd, "mok.pub", to_fd, "mok.pub", 0644, err);
-	if (r == 0)
-		r = fd_copy_file_at(from_fd, "mok.key", to_fd, "mok.key", 0600, err);
-	return r;
-}
-
 /* The placed sets of one release that have not arrived yet. */
 struct arrival {
 	struct run *run;
@@ -121,7 +98,7 @@ static int open_arrival(struct arrival *a, const struct run_record *v, size_t n,
 	struct arena *arena = &a->run->arena;
 	int r = 0;
 
-	a->recs = arena_array(arena, n + 1, sizeof(*a->recs));
+	a->recs = arena_array(arena, n + 1, sizeof(void *));
 	a->sets = arena_array(arena, n + 1, sizeof(*a->sets));
 	a->items = arena_array(arena, n + 1, sizeof(*a->items));
 	if (a->recs == NULL || a->sets == NULL || a->items == NULL)
@@ -179,7 +156,7 @@ static int install_arrival(struct arrival *a, struct kg_err *err)
 static int arrive(struct arrival *a, const struct run_record *v, size_t n,
 		  struct kg_err *err)
 {
-	int r = move_key(a->run->sys, a->txn, err);
+	int r = run_take_key(a->run, a->txn, err);
 
 	if (r == 0)
 		r = open_arrival(a, v, n, err);

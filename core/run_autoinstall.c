@@ -158,7 +158,7 @@ int run_autoinstall(struct run *run, const char *release, const struct strv *ski
 	if (b == NULL)
 		return kg_fail_errno(err, -ENOMEM, "cannot autoinstall");
 	*b = (struct batch){ .run = run, .release = release, .err = err };
-	b->installed = arena_array(&run->arena, run->n_jobs + 1, sizeof(*b->installed));
+	b->installed = arena_array(&run->arena, run->n_jobs + 1, sizeof(void *));
 	if (b->installed == NULL)
 		return kg_fail_errno(err, -ENOMEM, "cannot autoinstall");
 	r = make_in_order(b);

@@ -95,7 +95,8 @@ static int add_built(struct making *m, struct tarball *t)
 		fd = reg_open_built(m->sys, m->source.name, m->source.version,
 				    how->releases[i], how->arches[i], m->err);
 		r = fd < 0 ? fd : path == NULL ? -ENOMEM : 0;
-		if (r == 0 && (i == 0 || strcmp(how->releases[i], how->releases[i - 1])))
+		if (r == 0 &&
+		    (i == 0 || strcmp(how->releases[i], how->releases[i - 1]) != 0))
 			r = tarball_add_folder(t, path, m->err);
 		path = arena_printf(&m->arena, "dkms_main_tree/%s/%s", how->releases[i],
 				    how->arches[i]);

@@ -83,9 +83,10 @@ static int check_folder(const struct looking *l, int dir_fd, const char *prefix,
 		char path[PATH_MAX];
 		struct stat st;
 		int r = 0;
+		int len;
 
-		if (snprintf(path, sizeof(path), "%s%s", prefix, e->d_name) + 1 >=
-			    (int)sizeof(path) ||
+		len = snprintf(path, sizeof(path), "%s%s", prefix, e->d_name);
+		if (len + 1 >= (int)sizeof(path) ||
 		    fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return kg_fail(l->err, -ENAMETOOLONG, "%s: cannot look at %s",
 				       l->name, prefix);
@@ -95,7 +96,8 @@ static int check_folder(const struct looking *l, int dir_fd, const char *prefix,
 			_cleanup_close_ int sub_fd =
 				fd_open_dir_at(dir_fd, e->d_name, l->err);
 
-			strcat(path, "/");
+			path[len] = '/';
+			path[len + 1] = '\0';
 			r = sub_fd < 0 ? sub_fd
 				       : check_folder(l, sub_fd, path, depth + 1);
 		}
