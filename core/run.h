@@ -2,9 +2,9 @@
 #pragma once
 /*
  * Private to core/run*.c, the only files that see all stages. run_job.c makes one job's
- * artefact; run_plan.c says which jobs there are; run_set.c turns an artefact into signed files;
- * run_install.c installs them, run_remove.c takes them off; run.c is the gate; run_settle.c what
- * follows it; run_dkms.c the commands.
+ * artefact; run_plan.c says which jobs there are; run_set.c turns an artefact into sealed files,
+ * run_sign.c signs them; run_install.c installs them, run_remove.c takes them off; run.c is the
+ * gate; run_settle.c what follows it; run_dkms.c the commands.
  */
 #include "core/commit/commit.h"
 #include "core/job.h"
@@ -12,6 +12,7 @@
 #include "core/registry/framework.h"
 #include "core/registry/registry.h"
 #include "core/sandbox/sandbox.h"
+#include "core/seal/seal.h"
 
 /* Everything one command or gate works with. */
 struct run {
@@ -332,6 +333,40 @@ bool run_is_weak_installed(const struct run *run, const struct kg_source *source
 struct run_mok {
 	const char *key;
 	const char *cert;
+	bool is_default; /* neither is the administrator's choice */
 };
 int run_mok_paths(struct run *run, const char *release, struct run_mok *ret_mok,
 		  struct kg_err *err) _must_check_;
+/* framework.conf's $kernelver in @path filled in; NULL: none, or no memory. */
+const char *run_expand_release(struct arena *arena, const char *path,
+			       const char *release);
+/* Opens the folders, made where they are missing. The caller calls seal_key_fini(). */
+int run_mok_open(struct run *run, const struct run_mok *mok, struct seal_key *ret_key,
+		 struct kg_err *err) _must_check_;
+/* Makes what is missing; a key in a token is left alone. */
+int run_mok_make(const struct seal_key *key, struct kg_err *err) _must_check_;
+
+/* ---- run_sign.c: whether and how modules of one release are signed ---- */
+struct run_signer {
+	bool is_on;
+	struct seal_key key;
+	const char *program; /* framework.conf's sign_file; NULL: libcrypto */
+};
+int run_signer_open(struct run *run, const struct kg_headers *headers,
+		    const char *release, struct run_signer *ret_signer,
+		    struct kg_err *err) _must_check_;
+void run_signer_fini(struct run_signer *signer);
+/* The module NAME.ko as it is installed but for compression: a copy when nothing is signed. */
+struct run_module {
+	const char *name;
+	const char *data;
+	size_t len;
+};
+int run_sign(struct run *run, const struct run_signer *signer,
+	     const struct run_module *module, struct str *ret_signed,
+	     struct kg_err *err) _must_check_;
+/*
+ * A first signing key was made in the gate of @txn: it becomes the machine's, unless one came
+ * meanwhile.
+ */
+int run_take_key(struct run *run, const struct txn *txn, struct kg_err *err) _must_check_;

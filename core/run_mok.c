@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which key signs modules, and making it. */
+/* Which key signs modules, where it is, and making it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +20,7 @@ static bool is_ubuntu(const struct kg_system *sys)
 	       (str_starts(text, "ID=ubuntu\n") || strstr(text, "\nID=ubuntu\n") != NULL);
 }
 
-/* framework.conf may have $kernelver in a path. */
-static const char *expand(struct arena *arena, const char *path, const char *release)
+const char *run_expand_release(struct arena *arena, const char *path, const char *release)
 {
 	static const char *const forms[] = { "${kernelver}", "$kernelver" };
 
@@ -40,16 +39,19 @@ int run_mok_paths(struct run *run, const char *release, struct run_mok *ret_mok,
 {
 	const struct kg_framework *fw = &run->framework;
 
-	*ret_mok = (struct run_mok){ 0 };
+	*ret_mok = (struct run_mok){ .is_default = fw->mok_signing_key == NULL &&
+						   fw->mok_certificate == NULL };
 	if (fw->mok_signing_key != NULL)
-		ret_mok->key = expand(&run->arena, fw->mok_signing_key, release);
+		ret_mok->key =
+			run_expand_release(&run->arena, fw->mok_signing_key, release);
 	else if (is_ubuntu(run->sys))
 		ret_mok->key = UBUNTU_KEYS "/MOK.priv";
 	else
 		ret_mok->key =
 			arena_printf(&run->arena, "/%s/mok.key", run->sys->dkms_tree);
 	if (fw->mok_certificate != NULL)
-		ret_mok->cert = expand(&run->arena, fw->mok_certificate, release);
+		ret_mok->cert =
+			run_expand_release(&run->arena, fw->mok_certificate, release);
 	else if (fw->mok_signing_key == NULL && is_ubuntu(run->sys))
 		ret_mok->cert = UBUNTU_KEYS "/MOK.der";
 	else
@@ -104,31 +106,44 @@ static int make_apart(int key_fd, const char *key, int cert_fd, const char *cert
 	return r;
 }
 
-static int make_key(struct run *run, const struct run_mok *mok, struct kg_err *err)
+int run_mok_open(struct run *run, const struct run_mok *mok, struct seal_key *ret_key,
+		 struct kg_err *err)
 {
-	_cleanup_close_ int key_fd = -1;
-	_cleanup_close_ int cert_fd = -1;
-	const char *key;
-	const char *cert;
+	struct seal_key key = SEAL_KEY_INIT;
+	int r = 0;
+
+	if (seal_is_token(mok->key))
+		key.key = mok->key;
+	else
+		r = key.key_dir_fd = open_folder(run, mok->key, &key.key, err);
+	if (r >= 0)
+		r = key.cert_dir_fd = open_folder(run, mok->cert, &key.cert, err);
+	if (r < 0) {
+		seal_key_fini(&key);
+		return r;
+	}
+	*ret_key = key;
+	return 0;
+}
+
+int run_mok_make(const struct seal_key *key, struct kg_err *err)
+{
 	struct stat a;
 	struct stat b;
 
-	key_fd = open_folder(run, mok->key, &key, err);
-	if (key_fd < 0)
-		return key_fd;
-	cert_fd = open_folder(run, mok->cert, &cert, err);
-	if (cert_fd < 0)
-		return cert_fd;
-	if (fstat(key_fd, &a) == 0 && fstat(cert_fd, &b) == 0 && a.st_dev == b.st_dev &&
-	    a.st_ino == b.st_ino)
-		return seal_make_key(key_fd, key, cert, err);
-	return make_apart(key_fd, key, cert_fd, cert, err);
+	if (seal_is_token(key->key))
+		return 0;
+	if (fstat(key->key_dir_fd, &a) == 0 && fstat(key->cert_dir_fd, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return seal_make_key(key->key_dir_fd, key->key, key->cert, err);
+	return make_apart(key->key_dir_fd, key->key, key->cert_dir_fd, key->cert, err);
 }
 
 int kg_dkms_generate_mok(const struct kg_system *sys, const char *release,
 			 struct kg_err *err)
 {
 	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
+	struct seal_key key = SEAL_KEY_INIT;
 	struct run_mok mok;
 	int r = run_command_begin(&c, sys, err);
 
@@ -136,11 +151,14 @@ int kg_dkms_generate_mok(const struct kg_system *sys, const char *release,
 		r = run_mok_paths(&c.run, release, &mok, err);
 	if (r < 0)
 		return r;
-	if (str_starts(mok.key, "pkcs11:")) {
+	if (seal_is_token(mok.key)) {
 		kg_info("the signing key is %s: nothing is made for it", mok.key);
 		return 0;
 	}
-	r = make_key(&c.run, &mok, err);
+	r = run_mok_open(&c.run, &mok, &key, err);
+	if (r == 0)
+		r = run_mok_make(&key, err);
+	seal_key_fini(&key);
 	if (r < 0)
 		return r;
 	kg_info("signing key: %s", mok.key);

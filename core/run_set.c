@@ -54,105 +54,12 @@ const char *run_module_location(const struct run *run)
 	return os_is(text, "suse") ? "updates" : "updates/dkms";
 }
 
-/* ---- signing ---- */
-
-/* Our / is not pid 1's: an image is being built, and its keys are nobody's to make here. */
-static bool is_in_chroot(int root_fd)
-{
-	struct stat here;
-	struct stat init;
-
-	if (fstat(root_fd, &here) < 0 || stat("/proc/1/root", &init) < 0)
-		return false;
-	return here.st_dev != init.st_dev || here.st_ino != init.st_ino;
-}
-
-static bool wants_signature(const struct run *run, const struct kg_headers *headers)
-{
-	const char *when = run->framework.try_sign_modules;
-
-	if (headers->sig_hash == NULL)
-		return false;
-	if (when != NULL && strcmp(when, "false") == 0)
-		return false;
-	if (when != NULL && strcmp(when, "true") == 0)
-		return true;
-	return !is_in_chroot(run->sys->root_fd);
-}
-
-struct signing {
-	int dir_fd;
-	const char *key;
-	const char *cert;
-};
-
-/* Splits an absolute path of framework.conf into an open folder and a name. */
-static int open_configured_key(struct run *run, const char *key, const char *cert,
-			       struct signing *ret, struct kg_err *err)
-{
-	const char *slash = strrchr(key, '/');
-	const char *cert_slash = strrchr(cert, '/');
-	char *dir;
-
-	if (slash == NULL || cert_slash == NULL || strchr(key, '$') != NULL ||
-	    slash - key != cert_slash - cert ||
-	    strncmp(key, cert, (size_t)(slash - key)) != 0)
-		return kg_fail(
-			err, -KGE_SIGN,
-			"mok_signing_key and mok_certificate must be plain paths in one "
-			"folder: %s, %s",
-			key, cert);
-	dir = arena_strndup(&run->arena, key, (size_t)(slash - key));
-	if (dir == NULL)
-		return kg_fail_errno(err, -ENOMEM, "cannot open the signing key");
-	ret->dir_fd = fd_open_dir_in(run->sys->root_fd, dir, err);
-	ret->key = slash + 1;
-	ret->cert = cert_slash + 1;
-	return ret->dir_fd < 0 ? ret->dir_fd : 0;
-}
-
-/*
- * The machine's key in the DKMS tree. There is none yet: a gate makes one in its transaction's
- * folder (arrival moves it), any other command makes it in place.
- */
-static int open_default_key(struct run *run, struct signing *ret, struct kg_err *err)
-{
-	struct stat st;
-	bool is_there;
-
-	ret->key = "mok.key";
-	ret->cert = "mok.pub";
-	ret->dir_fd = fd_make_dir_in(run->sys->root_fd, run->sys->dkms_tree, 0755, err);
-	if (ret->dir_fd < 0)
-		return ret->dir_fd;
-	is_there = fstatat(ret->dir_fd, ret->key, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	if (!is_there && run->txn != NULL) {
-		close(ret->dir_fd);
-		ret->dir_fd = fd_make_dir_in(run->txn->dir_fd, "key", 0700, err);
-		if (ret->dir_fd < 0)
-			return ret->dir_fd;
-	}
-	return seal_make_key(ret->dir_fd, ret->key, ret->cert, err);
-}
-
-static int open_key(struct run *run, struct signing *ret, struct kg_err *err)
-{
-	const char *key = run->framework.mok_signing_key;
-	const char *cert = run->framework.mok_certificate;
-
-	*ret = (struct signing){ .dir_fd = -1 };
-	if (key != NULL && cert != NULL)
-		return open_configured_key(run, key, cert, ret, err);
-	return open_default_key(run, ret, err);
-}
-
 /* ---- sealing ---- */
 
 struct sealing {
 	struct run *run;
 	const struct kg_headers *headers;
-	bool is_signed;
-	struct signing key;
+	struct run_signer signer;
 	int from_fd; /* store's module/ */
 	int to_fd;   /* K/A's module/ */
 };
@@ -173,20 +80,19 @@ static int seal_module(const struct sealing *s, const char *dest_name, struct kg
 	_cleanup_free_ char *data = NULL;
 	_cleanup_str_ struct str with_signature = { 0 };
 	_cleanup_str_ struct str packed = { 0 };
-	const char *plain = arena_printf(arena, "%s.ko", dest_name);
+	struct run_module module = { .name = arena_printf(arena, "%s.ko", dest_name) };
 	const char *final =
 		arena_printf(arena, "%s.ko%s", dest_name, s->headers->compression);
 	size_t len = 0;
 	int r;
 
-	if (plain == NULL || final == NULL)
+	if (module.name == NULL || final == NULL)
 		return kg_fail_errno(err, -ENOMEM, "cannot seal %s", dest_name);
-	r = read_module(s, plain, &data, &len, err);
-	if (r == 0 && s->is_signed)
-		r = seal_sign(data, len, s->key.dir_fd, s->key.key, s->key.cert,
-			      s->headers->sig_hash, &with_signature, err);
-	else if (r == 0)
-		str_addn(&with_signature, data, len);
+	r = read_module(s, module.name, &data, &len, err);
+	module.data = data;
+	module.len = len;
+	if (r == 0)
+		r = run_sign(s->run, &s->signer, &module, &with_signature, err);
 	if (r == 0)
 		r = seal_compress(str_get(&with_signature), with_signature.len,
 				  s->headers->compression, &packed, err);
@@ -260,7 +166,7 @@ static int seal_into(struct run *run, const struct kg_job *job, int ka_fd,
 	_cleanup_close_ int store_fd =
 		fd_open_dir_in(run->sys->root_fd, job->artefact.dir, err);
 	struct sealing s = {
-		.run = run, .from_fd = -1, .to_fd = -1, .key = { .dir_fd = -1 }
+		.run = run, .signer = { .key = SEAL_KEY_INIT }, .from_fd = -1, .to_fd = -1
 	};
 	int r;
 
@@ -274,17 +180,16 @@ static int seal_into(struct run *run, const struct kg_job *job, int ka_fd,
 	if (r < 0)
 		return r;
 	s.headers = &release->headers;
-	s.is_signed = wants_signature(run, s.headers);
 	s.from_fd = fd_open_dir_at(store_fd, "module", err);
 	s.to_fd = fd_make_dir_in(ka_fd, "module", 0755, err);
 	r = s.from_fd < 0 ? s.from_fd : s.to_fd;
-	if (r >= 0 && s.is_signed)
-		r = open_key(run, &s.key, err);
+	if (r >= 0)
+		r = run_signer_open(run, s.headers, job->release, &s.signer, err);
 	if (r >= 0)
 		r = seal_modules(&s, &job->artefact, err);
 	closep(&s.from_fd);
 	closep(&s.to_fd);
-	closep(&s.key.dir_fd);
+	run_signer_fini(&s.signer);
 	return r < 0 ? r : 0;
 }
 

@@ -53,8 +53,7 @@ static int check_key_is_private(const char *name, const struct stat *st,
 	return 0;
 }
 
-/* As sign-file: the passphrase of a protected key comes by the environment, never by a prompt. */
-static int answer_passphrase(char *buf, int size, int is_writing, void *data)
+int key_answer_passphrase(char *buf, int size, int is_writing, void *data)
 {
 	const char *pin = getenv("KBUILD_SIGN_PIN");
 	int len;
@@ -87,7 +86,8 @@ int key_read(int dir_fd, const char *name, EVP_PKEY **ret_key, struct kg_err *er
 		return kg_fail_errno(err, r, "cannot read %s", name);
 	bio = BIO_new_mem_buf(text, (int)len);
 	if (bio != NULL)
-		*ret_key = PEM_read_bio_PrivateKey(bio, NULL, answer_passphrase, NULL);
+		*ret_key =
+			PEM_read_bio_PrivateKey(bio, NULL, key_answer_passphrase, NULL);
 	OPENSSL_cleanse(text, len);
 	return *ret_key != NULL ? 0 : key_fail(err, "cannot use signing key", name);
 }

@@ -45,14 +45,31 @@ enum seal_order seal_compare_versions(const struct seal_version *a,
  */
 int seal_make_key(int dir_fd, const char *key_name, const char *cert_name,
 		  struct kg_err *err) _must_check_;
+/* Which key signs, and how. seal_key_fini() closes the folders. */
+struct seal_key {
+	int key_dir_fd;
+	const char *key; /* a name in the folder, or "pkcs11:..." (no folder) */
+	int cert_dir_fd;
+	const char *cert;
+	const char *hash; /* CONFIG_MODULE_SIG_HASH */
+};
+#define SEAL_KEY_INIT \
+	{ \
+		.key_dir_fd = -1, .cert_dir_fd = -1 \
+	}
+void seal_key_fini(struct seal_key *key);
+/* Kept in a token: never made, never read from a file. */
+bool seal_is_token(const char *key);
 /*
- * @hash: CONFIG_MODULE_SIG_HASH. The key is refused when others can read or write it.
+ * A key file is refused when others can read or write it. One in a token comes through
+ * libcrypto's provider "pkcs11"; its PIN from KBUILD_SIGN_PIN, never by a prompt.
  * Appends the kernel's module signature (CMS, detached, no attributes, 12-byte trailer, magic;
  * kernel scripts/sign-file.c, include/linux/module_signature.h): same bytes as sign-file.
  */
-int seal_sign(const void *module, size_t len, int key_dir_fd, const char *key_name,
-	      const char *cert_name, const char *hash, struct str *ret_signed,
-	      struct kg_err *err) _must_check_;
+int seal_sign(const void *module, size_t len, const struct seal_key *with,
+	      struct str *ret_signed, struct kg_err *err) _must_check_;
+/* @text ends as a signed module does, whoever signed it. */
+bool seal_is_signed(const void *text, size_t len);
 /*
  * @suffix "", ".gz", ".xz" (CRC32, as the kernel's decoder wants), ".zst". The same input gives
  * the same bytes; @ret_data must be empty.

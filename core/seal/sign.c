@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <openssl/cms.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "core/base/fd.h"
 #include "core/seal/key.h"
 
 /* The kernel's include/linux/module_signature.h: all but type and length are 0 for PKCS#7. */
@@ -84,27 +86,48 @@ static int sign_as(const struct signer *by, const void *module, size_t len,
 	return 0;
 }
 
-int seal_sign(const void *module, size_t len, int key_dir_fd, const char *key_name,
-	      const char *cert_name, const char *hash, struct str *ret_signed,
-	      struct kg_err *err)
+void seal_key_fini(struct seal_key *key)
 {
+	closep(&key->key_dir_fd);
+	closep(&key->cert_dir_fd);
+	*key = (struct seal_key)SEAL_KEY_INIT;
+}
+
+bool seal_is_token(const char *key)
+{
+	return str_starts(key, "pkcs11:");
+}
+
+bool seal_is_signed(const void *text, size_t len)
+{
+	const size_t n = sizeof(signature_magic) - 1;
+
+	return len >= n && memcmp((const char *)text + len - n, signature_magic, n) == 0;
+}
+
+int seal_sign(const void *module, size_t len, const struct seal_key *with,
+	      struct str *ret_signed, struct kg_err *err)
+{
+	_cleanup_provider_ OSSL_PROVIDER *provider = NULL; /* outlives its key */
 	_cleanup_key_ EVP_PKEY *key = NULL;
 	_cleanup_cert_ X509 *cert = NULL;
-	struct signer by = { .hash = EVP_get_digestbyname(hash) };
+	struct signer by = { .hash = EVP_get_digestbyname(with->hash) };
 	int r;
 
 	if (by.hash == NULL)
-		return kg_fail(err, -KGE_SIGN, "unknown signature hash '%s'", hash);
+		return kg_fail(err, -KGE_SIGN, "unknown signature hash '%s'", with->hash);
 	if (len > INT32_MAX)
 		return kg_fail(err, -KGE_LIMIT, "a module of %zu bytes cannot be signed",
 			       len);
-	r = key_read(key_dir_fd, key_name, &key, err);
+	r = key_read_cert(with->cert_dir_fd, with->cert, &cert, err);
 	if (r == 0)
-		r = key_read_cert(key_dir_fd, cert_name, &cert, err);
+		r = seal_is_token(with->key)
+			    ? key_read_token(with->key, &provider, &key, err)
+			    : key_read(with->key_dir_fd, with->key, &key, err);
 	if (r < 0)
 		return r;
 	if (X509_check_private_key(cert, key) != 1)
-		return key_fail(err, "the signing key does not belong to", cert_name);
+		return key_fail(err, "the signing key does not belong to", with->cert);
 	by.cert = cert;
 	by.key = key;
 	return sign_as(&by, module, len, ret_signed, err);

@@ -82,10 +82,20 @@ static void put_key(const struct dir *d)
 	assert_int_equal(fd_replace_at(d->fd, "mok.pub", cert, cert_len, 0644, NULL), 0);
 }
 
+static struct seal_key with_key(const struct dir *d)
+{
+	return (struct seal_key){ .key_dir_fd = d->fd,
+				  .key = "mok.key",
+				  .cert_dir_fd = d->fd,
+				  .cert = "mok.pub",
+				  .hash = "sha256" };
+}
+
 static int sign(const struct dir *d, struct str *out, struct kg_err *err)
 {
-	return seal_sign(module, MODULE_LEN, d->fd, "mok.key", "mok.pub", "sha256", out,
-			 err);
+	const struct seal_key with = with_key(d);
+
+	return seal_sign(module, MODULE_LEN, &with, out, err);
 }
 
 static void assert_not_signed(const struct dir *d, const char *words)
@@ -406,12 +416,59 @@ static void test_an_unknown_hash_is_refused(void **state)
 	struct dir *d = *state;
 	struct kg_err err = { 0 };
 	struct str out = { 0 };
+	struct seal_key with = with_key(d);
 
 	put_key(d);
-	assert_int_equal(seal_sign(module, MODULE_LEN, d->fd, "mok.key", "mok.pub",
-				   "crc32", &out, &err),
-			 -KGE_SIGN);
+	with.hash = "crc32";
+	assert_int_equal(seal_sign(module, MODULE_LEN, &with, &out, &err), -KGE_SIGN);
 	assert_non_null(strstr(err.text, "crc32"));
+}
+
+static void test_key_and_certificate_may_be_in_two_folders(void **state)
+{
+	struct dir *d = *state;
+	struct kg_err err = { 0 };
+	struct str together = { 0 };
+	struct str apart = { 0 };
+	struct seal_key with = with_key(d);
+
+	put_key(d);
+	assert_int_equal(sign(d, &together, &err), 0);
+	with.cert_dir_fd = fd_make_dir_in(d->fd, "certs", 0755, &err);
+	assert_true(with.cert_dir_fd >= 0);
+	with.cert = "c.der";
+	assert_int_equal(
+		fd_copy_file_at(d->fd, "mok.pub", with.cert_dir_fd, "c.der", 0644, &err),
+		0);
+	assert_int_equal(unlinkat(d->fd, "mok.pub", 0), 0);
+	assert_int_equal(seal_sign(module, MODULE_LEN, &with, &apart, &err), 0);
+	assert_int_equal(together.len, apart.len);
+	assert_memory_equal(together.p, apart.p, together.len);
+	assert_true(seal_is_signed(apart.p, apart.len));
+	assert_false(seal_is_signed(module, MODULE_LEN));
+	close(with.cert_dir_fd);
+	str_fini(&together);
+	str_fini(&apart);
+}
+
+/* No test machine has one: the empty folder makes sure of it. */
+static void test_a_token_needs_a_provider(void **state)
+{
+	struct dir *d = *state;
+	struct kg_err err = { 0 };
+	struct str out = { 0 };
+	struct seal_key with = with_key(d);
+
+	put_key(d);
+	with.key = "pkcs11:object=x";
+	assert_int_equal(setenv("OPENSSL_MODULES", d->path, 1), 0);
+	assert_int_equal(seal_sign(module, MODULE_LEN, &with, &out, &err), -KGE_SIGN);
+	unsetenv("OPENSSL_MODULES");
+	assert_non_null(strstr(err.text, "pkcs11-provider"));
+	assert_non_null(strstr(err.text, "sign_file"));
+	assert_int_equal(ERR_peek_error(), 0);
+	assert_int_equal(sign(d, &out, NULL), 0);
+	str_fini(&out);
 }
 
 static void test_a_protected_key_needs_its_passphrase(void **state)
@@ -463,6 +520,8 @@ int main(void)
 		TEST(test_what_is_no_certificate_is_named),
 		TEST(test_a_certificate_of_another_key_is_refused),
 		TEST(test_an_unknown_hash_is_refused),
+		TEST(test_key_and_certificate_may_be_in_two_folders),
+		TEST(test_a_token_needs_a_provider),
 		TEST(test_a_protected_key_needs_its_passphrase),
 	};
 

@@ -240,6 +240,166 @@ keys()
 	is 'a key in a token is nobody'\''s to make' "$rc" 0
 }
 
+# Which key signs, and who: framework.conf's say.
+framework() { printf '%s\n' "$@" >/etc/dkms/framework.conf; }
+again() # hello/1 signed anew; the module is copied to /tmp/$1.ko
+{
+	dkms remove hello/1 --all >/dev/null 2>&1
+	run install hello/1 -k "$K"
+	if [ "$rc" -eq 0 ]; then cp "/lib/modules/$K/updates/dkms/hello.ko" "/tmp/$1.ko"; fi
+}
+said() { grep -c "$1" /tmp/said; }
+same() { if cmp "/tmp/$1.ko" "/tmp/$2.ko" >/dev/null 2>&1; then echo same; else echo differ; fi; }
+program() # LINE...: /usr/local/sbin/sign-$K
+{
+	printf '%s\n' '#!/bin/sh' "$@" >"/usr/local/sbin/sign-$K"
+	chmod 755 "/usr/local/sbin/sign-$K"
+}
+# shellcheck disable=SC2016 # $kernelver is framework.conf's
+two_folders=('mok_signing_key="/etc/keys/$kernelver/k.pem"' 'mok_certificate=/var/keys/c.der')
+
+signing()
+{
+	local theirs conf
+	theirs=$(readlink -f "/lib/modules/$K/build/scripts/sign-file")
+	reset
+	rm -rf /etc/keys /var/keys
+	framework "${two_folders[@]}"
+	again ours
+	is "a key and a certificate of \$kernelver, in two folders: made" \
+		"$rc $(find /etc/keys /var/keys -type f | sort | tr '\n' ' ')$(ls /var/lib/dkms/mok.* 2>/dev/null)" \
+		"0 /etc/keys/$K/k.pem /var/keys/c.der "
+	again twice
+	is 'and kept' "$rc $(same ours twice)" '0 same'
+	# shellcheck disable=SC2016
+	conf=("${two_folders[@]}" 'sign_file=/usr/local/sbin/sign-$kernelver')
+
+	program 'echo "$*" >>/tmp/signer.calls' "exec $theirs \"\$@\""
+	framework "${conf[@]}"
+	again program
+	is 'sign_file: the same bytes' "$rc $(same ours program)" '0 same'
+	is 'its arguments' "$(sed "s,/var/lib/kmodgate/[^ ]*/hello.ko,FILE," /tmp/signer.calls)" \
+		"sha256 /etc/keys/$K/k.pem /var/keys/c.der FILE"
+	is 'nothing stays of its work' "$(find /var/lib/kmodgate -name 'hello.ko*' -path '*sign*')" ''
+	program 'echo "the token is locked" >&2' 'exit 3'
+	again x
+	refused 'a sign_file that fails'
+	is 'and what it said' "$(said 'exit 3: the token is locked')" 1
+	program 'exit 0'
+	again x
+	refused 'a sign_file that does nothing'
+	is 'is found out' "$(said 'without a signature')" 1
+	program "printf x >\"\$4\""
+	again x
+	refused 'one that breaks the module'
+	program "exec $theirs \"\$@\""
+	chmod 775 "/usr/local/sbin/sign-$K"
+	again x
+	is 'one that others can write' "$(said 'can be changed by others')" 1
+	chmod 755 "/usr/local/sbin/sign-$K"
+	chown 1 "/usr/local/sbin/sign-$K"
+	again x
+	is 'one of somebody else' "$(said 'can be changed by others')" 1
+	framework "${two_folders[@]}" "sign_file=sign-$K"
+	again x
+	is 'one without a path' "$(said 'not an absolute path')" 1
+	framework "${two_folders[@]}" 'sign_file=/usr/local/sbin/none'
+	again x
+	is 'one that is not there' "$(said 'no sign_file /usr/local/sbin/none')" 1
+	# shellcheck disable=SC2016
+	framework "${two_folders[@]}" 'sign_file="/lib/modules/$kernelver/build/scripts/sign-file"'
+	again kernels
+	is "the kernel's own sign-file" "$rc $(same ours kernels)" '0 same'
+	# shellcheck disable=SC2016
+	framework "${two_folders[@]}" 'sign_file="/lib/modules/$kernelver/none/sign-file"'
+	again none
+	is 'the same where its headers are yet to come' "$rc $(same ours none)" '0 same'
+
+	conf=('mok_signing_key="pkcs11:object=x"' 'mok_certificate=/var/keys/c.der')
+	framework "${conf[@]}"
+	again x
+	refused 'a key in a token, and no provider'
+	is 'says what to do' "$(said 'pkcs11-provider.*sign_file')" 1
+	program "exec $theirs \"\$1\" \"\$(echo \"\$2\" | sed 's,^pkcs11:object=x\$,/etc/keys/$K/k.pem,')\" \"\$3\" \"\$4\""
+	chown 0 "/usr/local/sbin/sign-$K"
+	# shellcheck disable=SC2016
+	framework "${conf[@]}" 'sign_file=/usr/local/sbin/sign-${kernelver}'
+	again token
+	is 'a key in a token is handed to sign_file' "$rc $(same ours token)" '0 same'
+	framework 'mok_signing_key="pkcs11:object=x"'
+	again x
+	is 'its certificate is not made' "$(said 'certificate /var/lib/dkms/mok.pub of .*missing')" 1
+	framework 'try_sign_modules=false' 'sign_file=/usr/local/sbin/none'
+	again unsigned
+	is 'try_sign_modules=false' "$rc $(grep -ac 'Module signature appended' /tmp/unsigned.ko)" '0 0'
+
+	rm -f /etc/dkms/framework.conf
+	cp --remove-destination /usr/lib/os-release /etc/os-release
+	sed -i 's/^ID=.*/ID=ubuntu/' /etc/os-release
+	again ubuntu
+	is "Ubuntu's key is that of shim-signed" "$rc $(cd /var/lib/shim-signed/mok && echo *) $(ls /var/lib/dkms/mok.* 2>/dev/null)" \
+		'0 MOK.der MOK.priv '
+	ln -sf ../usr/lib/os-release /etc/os-release
+	rm -rf /var/lib/shim-signed "/usr/local/sbin/sign-$K"
+}
+
+# A gate makes no key but the default one, and that becomes the machine's when the kernel arrives.
+gate_of()
+{
+	cat >/tmp/plan <<-YAML
+		kmodgate-plan: 1
+		manager: dpkg
+		owner: {pid: $$, start: $(awk '{ print $22 }' /proc/$$/stat)}
+		root: /
+		kernels:
+		  - release: $K
+		    arch: x86_64
+		    flavour: "$1"
+		    change: changes
+		    packages:
+		      - {name: linux-image-$K, version: "1", role: image, change: changes}
+		    headers:
+		      - {name: linux-headers-$K, version: "1", change: stays}
+		sources: []
+		archives: []
+	YAML
+	rc=0
+	kmodgate gate </tmp/plan >/tmp/said 2>&1 || rc=$?
+}
+keys_of_a_gate()
+{
+	reset
+	rm -rf /etc/keys /var/keys
+	framework try_sign_modules=false
+	run install hello/1 -k "$K" # required from now on
+	framework "${two_folders[@]}"
+	gate_of a
+	is 'a gate without the key of framework.conf stops' "$rc $(said 'dkms generate_mok')" '3 1'
+	is 'and makes none' "$(find /etc/keys /var/keys 2>/dev/null)" ''
+	run generate_mok -k "$K"
+	gate_of b
+	is 'with it, it passes' "$rc" 0
+	kmodgate arrive "$K" >/tmp/said 2>&1
+	cp "/lib/modules/$K/updates/dkms/hello.ko" /tmp/gate.ko
+	kmodgate settle --owner $$ >/dev/null 2>&1
+	again hand
+	is 'the gate and dkms sign alike' "$rc $(same gate hand)" '0 same'
+
+	reset
+	dkms add hello/1 >/dev/null 2>&1
+	gate_of c
+	is 'a first default key: the machine has none yet' "$rc $(ls /var/lib/dkms/mok.* 2>/dev/null)" '0 '
+	run install world/1 -k "$K"
+	is 'a command of the transaction takes it over' \
+		"$rc $(stat -c '%n %a' /var/lib/dkms/mok.* | tr '\n' ' ')" \
+		'0 /var/lib/dkms/mok.key 600 /var/lib/dkms/mok.pub 644 '
+	kmodgate arrive "$K" >/tmp/said 2>&1
+	cp "/lib/modules/$K/updates/dkms/hello.ko" /tmp/gate.ko
+	kmodgate settle --owner $$ >/dev/null 2>&1
+	again hand
+	is 'it stays the one that signed' "$rc $(same gate hand)" '0 same'
+}
+
 bad_input()
 {
 	reset

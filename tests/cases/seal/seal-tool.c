@@ -81,8 +81,12 @@ static int cmd_sign(char **argv)
 	struct kg_err err = { 0 };
 	size_t len;
 	_cleanup_free_ char *data = read_path(argv[4], &len);
-	int r = seal_sign(data, len, open_dir(argv[1]), argv[2], argv[3], argv[0], &out,
-			  &err);
+	const struct seal_key with = { .key_dir_fd = open_dir(argv[1]),
+				       .key = argv[2],
+				       .cert_dir_fd = open_dir(argv[1]),
+				       .cert = argv[3],
+				       .hash = argv[0] };
+	int r = seal_sign(data, len, &with, &out, &err);
 
 	return finish(r < 0 ? r : put_out(&out), &err);
 }
