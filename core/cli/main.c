@@ -12,22 +12,23 @@
 
 static const struct verb {
 	const char *name;
+	const char *args;
 	int (*run)(struct cli *cli);
 	bool needs_root;
 	const char *help;
 } verbs[] = {
-	{ "gate", cmd_gate, true,
-	  "[--test]: read a plan on stdin; build, check, pass (0) or stop (3)" },
-	{ "arrive", cmd_arrive, true,
-	  "RELEASE: its files are on disk, its initramfs is not yet made" },
-	{ "depart", cmd_depart, true, "RELEASE: its files are going" },
-	{ "settle", cmd_settle, true,
-	  "[--owner PID]: keep or roll back what ended transactions placed" },
-	{ "recover", cmd_recover, true,
-	  "finish or undo what a kill or a power cut left half-way" },
-	{ "status", cmd_status, false, "open transactions and holds" },
-	{ "skip-once", cmd_skip_once, true,
+	{ "status", "", cmd_status, false, "open transactions and holds" },
+	{ "skip-once", "", cmd_skip_once, true,
 	  "let the next transaction through without a check" },
+	{ "recover", "", cmd_recover, true,
+	  "finish or undo what a kill or a power cut left half-way" },
+	{ "gate", "[--test]", cmd_gate, true,
+	  "read a plan on stdin; build, check, pass (0) or stop (3)" },
+	{ "arrive", "RELEASE", cmd_arrive, true,
+	  "its files are on disk, its initramfs is not yet made" },
+	{ "depart", "RELEASE", cmd_depart, true, "its files are going" },
+	{ "settle", "[--owner PID]", cmd_settle, true,
+	  "keep or roll back what ended transactions placed" },
 };
 
 static void log_to_stderr(enum kg_level level, const char *text, void *data)
@@ -50,7 +51,8 @@ static void usage(FILE *out)
 	      "       dkms ACTION ...            see dkms(8)\n\n",
 	      out);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(out, "  %-9s %-14s %s\n", verbs[i].name, verbs[i].args,
+			verbs[i].help);
 }
 
 static const struct verb *find_verb(const char *name)
@@ -95,6 +97,8 @@ static int kmodgate_main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (verb == NULL) {
+		if (argc > 1)
+			kg_error("there is no verb '%s'", argv[1]);
 		usage(stderr);
 		return EXIT_USAGE;
 	}
