@@ -34,7 +34,7 @@ struct seal_version {
 /* Of a module file of any compression; in @arena. */
 int seal_read_version(int file_fd, struct arena *arena, struct seal_version *ret_version,
 		      struct kg_err *err) _must_check_;
-/* @a against @b by their versions; without any, equal sources are the same. */
+/* @a against @b by their versions; some is newer than none; without any, equal sources are the same. */
 enum seal_order { SEAL_OLDER, SEAL_SAME, SEAL_NEWER, SEAL_UNKNOWN };
 enum seal_order seal_compare_versions(const struct seal_version *a,
 				      const struct seal_version *b);

@@ -84,7 +84,9 @@ enum seal_order seal_compare_versions(const struct seal_version *a,
 				       strcmp(a->srcversion, b->srcversion) == 0
 			       ? SEAL_SAME
 			       : SEAL_UNKNOWN;
-	if (!has_a || !has_b)
+	if (!has_b)
+		return SEAL_NEWER;
+	if (!has_a)
 		return SEAL_UNKNOWN;
 	r = compare_text(a->version, b->version);
 	if (r == 0)

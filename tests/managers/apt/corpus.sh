@@ -90,5 +90,15 @@ corpus_downloaded() { # PACKAGE
 case_acpi_call_is_what_dkms_makes_of_it() { corpus_both acpi-call-dkms && corpus_expect_same; }
 case_bbswitch_is_what_dkms_makes_of_it() { corpus_both bbswitch-dkms && corpus_expect_same; }
 case_ddcci_is_what_dkms_makes_of_it() { corpus_both ddcci-dkms && corpus_expect_same; }
-case_digimend_is_what_dkms_makes_of_it() { corpus_both digimend-dkms && corpus_expect_same; }
+case_dm_writeboost_is_what_dkms_makes_of_it() { corpus_both dm-writeboost-dkms && corpus_expect_same; }
+# The kernel has three of its four, without a version. DKMS 3.0 leaves those where they are, 3.4 archives them.
+case_digimend_takes_the_place_of_what_the_kernel_has() {
+    local ko
+    corpus_both digimend-dkms
+    for ko in rc files sums; do expect_same_tree /tmp/corpus/{dkms,kmodgate}/installed/$ko; done
+    for ko in hid-kye hid-uclogic hid-viewsonic; do
+        expect_no_grep "/$ko.ko" /tmp/corpus/kmodgate/installed/kernel
+    done
+    expect_same_tree /tmp/corpus/{dkms,kmodgate}/removed
+}
 case_tp_smapi_is_what_dkms_makes_of_it() { corpus_both tp-smapi-dkms && corpus_expect_same; }
