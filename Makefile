@@ -64,7 +64,7 @@ base_src := $(wildcard core/base/*.c)
 plan_src := $(wildcard core/plan/*.c)
 core_src := $(base_src) $(plan_src) \
 	    $(wildcard $(addprefix core/,$(addsuffix /*.c,sandbox registry recipe stage build \
-	    store seal commit report tarball))) $(wildcard core/*.c)
+	    store seal commit report tarball run))) $(wildcard core/*.c)
 cli_src  := $(wildcard core/cli/*.c)
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -127,7 +127,7 @@ DEPS_BUILD := gcc g++ make pkg-config libarchive-dev libkmod-dev libyaml-dev lib
 	      debhelper fakeroot dpkg-dev
 DEPS_CHECK := clang clang-format clang-tidy cppcheck shellcheck codespell universal-ctags \
 	      libcmocka-dev mmdebstrap kmod cpio strace xz-utils zstd openssl patch \
-	      util-linux apt-utils curl
+	      util-linux apt-utils curl git
 .PHONY: deps
 deps:                                    ## install what building and checking need (apt-get)
 	@missing=$$(dpkg-query -W -f '$${binary:Package} $${db:Status-Status}\n' \

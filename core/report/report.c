@@ -26,22 +26,31 @@ const char *kg_phase_text(enum kg_phase phase)
 }
 
 /* How each package manager's user goes on without this kernel. */
-static const struct {
+static const struct way_on {
 	const char *manager;
 	const char *without;
+	const char *separator; /* NULL: the kernel's first package will do */
 } ways_on[] = {
-	{ "apt", "apt-mark hold" },
-	{ "dpkg", NULL },
-	{ "dnf", "--exclude" },
-	{ "zypper", "zypper addlock" },
+	{ "apt", "apt-mark hold", NULL },
+	{ "dpkg", NULL, NULL },
+	{ "dnf", "--exclude", "," },
 };
 
-static const char *way_without(const char *manager)
+static const struct way_on *way_without(const char *manager)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(ways_on); i++)
 		if (strcmp(ways_on[i].manager, manager) == 0)
-			return ways_on[i].without;
+			return ways_on[i].without != NULL ? &ways_on[i] : NULL;
 	return NULL;
+}
+
+static void print_packages(FILE *out, const struct kg_package *packages, size_t n,
+			   const char *before)
+{
+	for (size_t i = 0; i < n; i++)
+		if (packages[i].change == KG_CHANGE_ENTERS ||
+		    packages[i].change == KG_CHANGE_CHANGES)
+			fprintf(out, "%s%s", before, packages[i].name);
 }
 
 void report_progress(FILE *out, const struct kg_job *job, const char *what)
@@ -155,7 +164,7 @@ void report_warnings(FILE *out, const struct report_context *ctx)
 
 static void print_without_kernel(FILE *out, const struct report_context *ctx)
 {
-	const char *way = way_without(ctx->plan->manager);
+	const struct way_on *way = way_without(ctx->plan->manager);
 
 	if (way == NULL)
 		return;
@@ -164,9 +173,14 @@ static void print_without_kernel(FILE *out, const struct report_context *ctx)
 
 		if (!fails(&ctx->jobs[i], true) || k == NULL || k->n_packages == 0)
 			continue;
-		fprintf(out,
-			"  %s %s\n      and the same command again: everything but this kernel\n",
-			way, k->packages[0].name);
+		fprintf(out, "  %s %s", way->without, k->packages[0].name);
+		if (way->separator != NULL) {
+			print_packages(out, k->packages + 1, k->n_packages - 1,
+				       way->separator);
+			print_packages(out, k->headers, k->n_headers, way->separator);
+		}
+		fputs("\n      and the same command again: everything but this kernel\n",
+		      out);
 		return;
 	}
 }

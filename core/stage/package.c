@@ -21,7 +21,8 @@ static const struct package_format {
 	const char *content;
 } formats[] = {
 	{ "!<arch>\n", 8, deb_decode, archive_read_support_format_tar, "data.tar" },
-	{ "\xed\xab\xee\xdb", 4, rpm_decode, archive_read_support_format_cpio, "payload" },
+	{ "\xed\xab\xee\xdb", 4, rpm_decode, archive_read_support_format_cpio,
+	  "payload" },
 };
 
 struct package {
@@ -53,8 +54,8 @@ static void *package_decode(void *data)
 {
 	struct package *p = data;
 
-	p->decode_result = p->format->decode(p->fd, p->path, p->limits, &p->feed,
-					     &p->decode_err);
+	p->decode_result =
+		p->format->decode(p->fd, p->path, p->limits, &p->feed, &p->decode_err);
 	return NULL;
 }
 

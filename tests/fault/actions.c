@@ -2,7 +2,7 @@
 #include "tests/fault/actions.h"
 
 #include "core/commit/commit.h"
-#include "core/run.h"
+#include "core/run/run.h"
 
 int action_sets_fd = -1;
 

@@ -26,7 +26,7 @@
 #include "core/base/spawn.h"
 #include "core/commit/commit.h"
 #include "core/commit/modtree.h"
-#include "core/run.h"
+#include "core/run/run.h"
 #include "tests/fault/actions.h"
 #include "tests/fault/fault.h"
 #include "tests/fault/trees.h"

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The headers of the kernels that come: in this transaction, installed, or at least in a
+ * client's cache. Only those built with the image count: same release, same version and release of
+ * the package.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/fd.h"
+#include "plugins/rpm/content.h"
+#include "plugins/rpm/planner.h"
+
+#define CACHE_DEPTH 4u
+
+static const struct package *image_of(const struct txn *txn, const char *release)
+{
+	for (size_t i = 0; i < txn->n; i++)
+		if (txn->packages[i].path != NULL &&
+		    (package_bits(&txn->packages[i], release) & CONTENT_IMAGE) != 0)
+			return &txn->packages[i];
+	return NULL;
+}
+
+static bool is_headers_of(const struct package *pkg, const char *release,
+			  const struct package *image)
+{
+	const unsigned int bits = package_bits(pkg, release);
+
+	if (pkg->path == NULL || (bits & CONTENT_HEADERS) == 0 ||
+	    (bits & (CONTENT_IMAGE | CONTENT_MODULES)) != 0)
+		return false;
+	return image == NULL || strcmp(pkg->evr, image->evr) == 0;
+}
+
+static struct kg_package *add_slot(struct planner *p, struct kg_plan_kernel *k)
+{
+	return ARENA_ADD(&p->plan->arena, k->headers, k->n_headers);
+}
+
+static bool add_from_transaction(struct planner *p, struct kg_plan_kernel *k,
+				 const struct package *image)
+{
+	for (size_t i = 0; i < p->txn->n; i++) {
+		struct package *pkg = &p->txn->packages[i];
+		struct kg_package *slot;
+
+		if (!is_headers_of(pkg, k->release, image))
+			continue;
+		pkg->is_wanted = true;
+		slot = add_slot(p, k);
+		if (slot != NULL)
+			*slot = (struct kg_package){ .name = pkg->name,
+						     .version = pkg->evr,
+						     .role = KG_ROLE_HEADERS,
+						     .change = package_change(p->txn,
+									      pkg) };
+	}
+	return k->n_headers > 0;
+}
+
+/* ---- installed ---- */
+
+static bool is_leaving(const struct txn *txn, const char *name)
+{
+	for (size_t i = 0; i < txn->n; i++)
+		if (txn->packages[i].path == NULL &&
+		    strcmp(txn->packages[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool add_if_there(struct planner *p, struct kg_plan_kernel *k, const char *path)
+{
+	_cleanup_free_ char *real = realpath(path, NULL);
+	struct kg_package found = { .name = "local-headers",
+				    .version = "0",
+				    .role = KG_ROLE_HEADERS,
+				    .change = KG_CHANGE_STAYS };
+	struct kg_package *slot;
+
+	if (real == NULL)
+		return false;
+	(void)txn_owner_of(p->txn, real, &found, &p->plan->arena);
+	if (is_leaving(p->txn, found.name))
+		return false;
+	slot = add_slot(p, k);
+	if (slot != NULL)
+		*slot = found;
+	return true;
+}
+
+static bool add_installed(struct planner *p, struct kg_plan_kernel *k)
+{
+	const char *dash = strrchr(k->release, '-');
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/usr/src/kernels/%s/Makefile", k->release);
+	if (add_if_there(p, k, path))
+		return true;
+	if (dash != NULL) {
+		snprintf(path, sizeof(path), "/usr/src/linux-%.*s-obj/%s/%s/Makefile",
+			 (int)(dash - k->release), k->release, k->arch, dash + 1);
+		if (add_if_there(p, k, path))
+			return true;
+	}
+	snprintf(path, sizeof(path), "/lib/modules/%s/build/Makefile", k->release);
+	return add_if_there(p, k, path);
+}
+
+/* ---- in a cache ---- */
+
+void archives_find(const char *dir, unsigned int depth,
+		   void (*take)(const char *path, const char *name, void *data),
+		   void *data)
+{
+	_cleanup_dir_ DIR *list = opendir(dir);
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	while (list != NULL && (entry = fd_list_next(list)) != NULL) {
+		if (snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name) >=
+		    (int)sizeof(path))
+			continue;
+		if (str_ends(entry->d_name, ".rpm"))
+			take(path, entry->d_name, data);
+		else if (entry->d_type == DT_DIR && depth > 0)
+			archives_find(path, depth - 1, take, data);
+	}
+}
+
+struct search {
+	struct planner *p;
+	char *tail; /* "-devel-VERSION-RELEASE." of what is looked for */
+};
+
+/* Several may be needed: SUSE's are in two packages. Their content says what they are. */
+static void take_devel(const char *path, const char *name, void *data)
+{
+	struct search *s = data;
+	const size_t known = s->p->txn->n;
+	struct kg_err err = { 0 };
+
+	if (strstr(name, s->tail) == NULL)
+		return;
+	if (txn_add_archive(s->p->txn, path, &err) == 0 && s->p->txn->n > known)
+		s->p->txn->packages[known].is_fetched = true;
+}
+
+static void search_caches(struct planner *p, const struct package *image)
+{
+	static const char *const caches[] = { "/var/cache/dnf", "/var/cache/libdnf5",
+					      "/var/cache/zypp/packages",
+					      "/var/cache/PackageKit" };
+	const char *colon = strchr(image->evr, ':');
+	struct search s = { .p = p };
+
+	s.tail = arena_printf(&p->txn->arena, "-devel-%s.",
+			      colon != NULL ? colon + 1 : image->evr);
+	for (size_t i = 0; s.tail != NULL && i < ARRAY_SIZE(caches); i++)
+		archives_find(caches[i], CACHE_DEPTH, take_devel, &s);
+}
+
+int planner_add_headers(struct planner *p, struct kg_err *err)
+{
+	for (size_t i = 0; i < p->plan->n_kernels; i++) {
+		struct kg_plan_kernel *k = &p->plan->kernels[i];
+		const struct package *image = image_of(p->txn, k->release);
+
+		if (!kernel_comes(k) || add_from_transaction(p, k, image) ||
+		    add_installed(p, k) || image == NULL)
+			continue;
+		search_caches(p, image);
+		/* the list may have moved */
+		(void)add_from_transaction(p, k, image_of(p->txn, k->release));
+	}
+	if (p->plan->arena.failed || p->txn->arena.failed)
+		return kg_fail_errno(err, -ENOMEM, "making the plan");
+	return 0;
+}

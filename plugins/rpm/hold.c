@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plugins/rpm/hold.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/digest.h"
+#include "core/base/fd.h"
+
+#define FILE_MAX (4u << 20)
+#define BEGIN_MARK "# kmodgate hold "
+#define END_MARK "# kmodgate end\n"
+
+/* ---- the clients' formats ---- */
+
+/* versionlock of dnf4: "!" excludes one version. */
+static void print_dnf4(struct str *out, const char *name, const char *evr,
+		       const char *arch)
+{
+	(void)arch;
+	str_addf(out, "!%s-%s%s.*\n", name, strchr(evr, ':') == NULL ? "0:" : "", evr);
+}
+
+/* A package with that name is only wanted when it meets the conditions. */
+static void print_dnf5(struct str *out, const char *name, const char *evr,
+		       const char *arch)
+{
+	(void)arch;
+	str_addf(out,
+		 "[[packages]]\nname = \"%s\"\ncomment = \"held by kmodgate\"\n"
+		 "[[packages.conditions]]\nkey = \"evr\"\ncomparator = \"!=\"\n"
+		 "value = \"%s\"\n\n",
+		 name, evr);
+}
+
+static void print_zypp(struct str *out, const char *name, const char *evr,
+		       const char *arch)
+{
+	(void)arch;
+	str_addf(out,
+		 "\ntype: package\nmatch_type: exact\ncase_sensitive: on\n"
+		 "solvable_name: %s\nversion: == %s\n\n",
+		 name, evr);
+}
+
+static const struct hold_format formats[] = {
+	{ .manager = "dnf",
+	  .dir = "/etc/dnf/plugins",
+	  .file = "versionlock.list",
+	  .head = "",
+	  .sign = "/etc/dnf/plugins/versionlock.conf",
+	  .print = print_dnf4 },
+	{ .manager = "dnf",
+	  .dir = "/etc/dnf",
+	  .file = "versionlock.toml",
+	  .head = "version = \"1.0\"\n",
+	  .sign = "/usr/bin/dnf5",
+	  .print = print_dnf5 },
+	{ .manager = "zypper",
+	  .dir = "/etc/zypp",
+	  .file = "locks",
+	  .head = "",
+	  .sign = "/etc/zypp",
+	  .print = print_zypp },
+};
+
+const struct hold_format *hold_format_next(const char *manager,
+					   const struct hold_format *from)
+{
+	for (size_t i = from != NULL ? (size_t)(from - formats) + 1 : 0;
+	     i < ARRAY_SIZE(formats); i++)
+		if (strcmp(formats[i].manager, manager) == 0 &&
+		    access(formats[i].sign, F_OK) == 0)
+			return &formats[i];
+	return NULL;
+}
+
+/* ---- the file ---- */
+
+static int open_dir(const struct hold_format *f, struct kg_err *err)
+{
+	int fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? kg_fail_errno(err, -errno, "cannot open %s", f->dir) : fd;
+}
+
+int hold_read(const struct hold_format *f, struct str *ret_text, struct kg_err *err)
+{
+	_cleanup_close_ int dir_fd = open_dir(f, err);
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	r = fd_read_file_in(dir_fd, f->file, FILE_MAX, &text, NULL, NULL);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return kg_fail_errno(err, r, "cannot read %s/%s", f->dir, f->file);
+	str_add(ret_text, text);
+	return str_ok(ret_text) ? 0 : kg_fail_errno(err, -ENOMEM, "reading the holds");
+}
+
+int hold_write(const struct hold_format *f, const struct str *text, struct kg_err *err)
+{
+	_cleanup_close_ int dir_fd = open_dir(f, err);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	if (!str_ok(text))
+		return kg_fail_errno(err, -ENOMEM, "writing the holds");
+	if (strcmp(str_get(text), f->head) == 0)
+		return unlinkat(dir_fd, f->file, 0) < 0 && errno != ENOENT
+			       ? kg_fail_errno(err, -errno, "cannot remove %s/%s", f->dir,
+					       f->file)
+			       : 0;
+	return fd_replace_at(dir_fd, f->file, text->p, text->len, 0644, err);
+}
+
+/* ---- our blocks ---- */
+
+static size_t line_length(const char *line)
+{
+	size_t n = strcspn(line, "\n");
+
+	return n + (line[n] == '\n');
+}
+
+static bool is_begin_of(const char *line, const char *release)
+{
+	const size_t n = strlen(BEGIN_MARK);
+
+	if (!str_starts(line, BEGIN_MARK))
+		return false;
+	if (release == NULL)
+		return true;
+	return strncmp(line + n, release, strlen(release)) == 0 &&
+	       line[n + strlen(release)] == ' ';
+}
+
+void hold_strip(const char *text, const char *release, struct str *out)
+{
+	bool is_ours = false;
+
+	for (const char *p = text; *p != '\0'; p += line_length(p)) {
+		is_ours = is_ours || is_begin_of(p, release);
+		if (!is_ours)
+			str_addn(out, p, line_length(p));
+		if (str_starts(p, END_MARK))
+			is_ours = false;
+	}
+}
+
+void hold_list(const char *text, struct strv *list, struct str *reason)
+{
+	for (const char *p = text; *p != '\0'; p += line_length(p)) {
+		const char *word = p + strlen(BEGIN_MARK);
+		size_t n;
+
+		if (!is_begin_of(p, NULL))
+			continue;
+		n = strcspn(word, " \n");
+		strv_addn(list, word, n);
+		if (reason->len == 0 && word[n] == ' ')
+			str_addn(reason, word + n + 1, strcspn(word + n + 1, "\n"));
+	}
+}
+
+void hold_begin(struct str *out, const char *release, const char *reason)
+{
+	if (out->len > 0 && out->p[out->len - 1] != '\n')
+		str_addc(out, '\n');
+	str_addf(out, BEGIN_MARK "%s %s\n", release, reason);
+}
+
+void hold_end(struct str *out)
+{
+	str_add(out, END_MARK);
+}
+
+/* ---- the reason ---- */
+
+static void add_stat(struct digest *d, const char *path)
+{
+	char text[96];
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return;
+	snprintf(text, sizeof(text), "%lld %lld.%09ld", (long long)st.st_size,
+		 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	digest_add_field(d, path, text);
+}
+
+static void add_entries(struct digest *d, const char *folder, const char *tail)
+{
+	_cleanup_strv_ struct strv paths = { 0 };
+	_cleanup_close_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *dir = fd >= 0 ? fd_list(fd) : NULL;
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		strv_addf(&paths, "%s/%s%s", folder, entry->d_name, tail);
+	strv_sort(&paths);
+	for (size_t i = 0; i < paths.n; i++)
+		add_stat(d, paths.v[i]);
+	d->failed = d->failed || !strv_ok(&paths);
+}
+
+int hold_reason(char ret_hex[DIGEST_HEX_SIZE], struct kg_err *err)
+{
+	static const char *const tools[] = { "/usr/bin/gcc", "/usr/bin/clang",
+					     "/usr/bin/ld", "/usr/bin/pahole",
+					     "/etc/kmodgate/kmodgate.yaml" };
+	struct digest d;
+	int r = digest_init(&d);
+
+	if (r < 0)
+		return kg_fail_errno(err, r, "digest of the hold's reason");
+	for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
+		add_stat(&d, tools[i]);
+	add_entries(&d, "/usr/src", "/dkms.conf");
+	add_entries(&d, "/etc/kmodgate/kmodgate.d", "");
+	add_entries(&d, "/etc/dkms", "");
+	r = digest_final(&d, ret_hex);
+	digest_fini(&d);
+	return r < 0 ? kg_fail_errno(err, r, "digest of the hold's reason") : 0;
+}

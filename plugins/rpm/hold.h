@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Holds as blocks of lines in the client's own file of locks. What is outside of our blocks was
+ * set by a person, and is copied as it is.
+ */
+#include "core/base/err.h"
+#include "core/base/str.h"
+
+/* Where a client keeps its locks, and how it writes that one version of a package is not wanted. */
+struct hold_format {
+	const char *manager;
+	const char *dir;
+	const char *file;
+	const char *head; /* what a file of its own begins with */
+	const char *sign; /* the client, or its plugin, is there when this file is */
+	void (*print)(struct str *out, const char *name, const char *evr,
+		      const char *arch);
+};
+
+/* The first of @manager whose sign is there; NULL: it has none. @from: the one before, or NULL. */
+const struct hold_format *hold_format_next(const char *manager,
+					   const struct hold_format *from);
+
+/* The whole file; no file is an empty text. */
+int hold_read(const struct hold_format *f, struct str *ret_text,
+	      struct kg_err *err) _must_check_;
+int hold_write(const struct hold_format *f, const struct str *text,
+	       struct kg_err *err) _must_check_;
+/* Copies @text without our blocks of @release (NULL: of all). */
+void hold_strip(const char *text, const char *release, struct str *out);
+/* Adds one release a block to @list, and the reason of the first to @reason. */
+void hold_list(const char *text, struct strv *list, struct str *reason);
+void hold_begin(struct str *out, const char *release, const char *reason);
+void hold_end(struct str *out);
+
+/* A digest of what a hold hangs on; when it changes the next run may succeed. */
+int hold_reason(char ret_hex[65], struct kg_err *err) _must_check_;
