@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Inside a throw-away root: "ours" in one with kmodgate, "debian" in one with Debian's dkms.
+# Inside a throw-away root: "ours" in one with kmodgate, "debian" in one with Debian's dkms. What both can do goes
+# as "NAME MICROSECONDS" into /run/bed/out/MODE, for the ratios of bench.sh.
 set -euo pipefail
+mode=$1
 
 # median of N runs, in microseconds: median N COMMAND...
 median()
@@ -17,6 +19,7 @@ median()
 
 row() { printf '%-64s %10s\n' "$1" "$2"; }
 ms() { awk -v us="$1" 'BEGIN { printf "%.1f ms", us / 1000 }'; }
+paired() { echo "$1 $2" >>"/run/bed/out/$mode"; } # NAME MICROSECONDS
 
 # 300 packages without kernels: real archives from the pockets, repeated under other names.
 stream()
@@ -50,7 +53,6 @@ hook()
 staging()
 {
 	local debs=() k ours theirs
-	. /srv/bed/facts 2>/dev/null || true
 	mapfile -t debs < <(find /srv/bed/new -name "linux-headers-*$(dpkg --print-architecture)*.deb" ! -name '*cloud*' ! -name '*rt*' ! -name 'linux-headers-amd64*'
 		find /srv/bed/new -name 'linux-headers-*common_*.deb'; find /srv/bed/new -name 'linux-kbuild-*.deb')
 	ours_once() { rm -rf /tmp/s; mkdir /tmp/s; /run/bed/out/unpack /tmp/s "${debs[@]}"; }
@@ -62,24 +64,46 @@ staging()
 	row '  ratio (goal 0.8)' "$(awk -v a="$ours" -v b="$theirs" 'BEGIN { printf "%.2f", a / b }')"
 }
 
+# The whole hook, from apt's call to its exit, less what staging and the module's own make took.
 gate()
 {
-	local log=/tmp/gate.log
-	sed -i 's/ old / old new /' /etc/apt/sources.list.d/*.list 2>/dev/null || true
-	bed_pockets base old new >/dev/null
-	KMODGATE_DEBUG=1 apt-get dist-upgrade -y >"$log" 2>&1 </dev/null || true
-	grep -E 'kmodgate: .* ms' "$log" | sed 's/^/  /'
+	local log=/tmp/gate.log event=/usr/lib/kmodgate/apt-event pocket whole staged own
+	for pocket in base old new; do
+		echo "deb [trusted=yes] copy:/srv/bed/$pocket ./"
+	done >/etc/apt/sources.list.d/bed.list
+	apt-get -qq update
+	mv $event $event.real
+	cat >$event <<-SH
+		#!/bin/sh
+		start=\$(date +%s%N)
+		$event.real "\$@"
+		code=\$?
+		echo "whole hook: \$(((\$(date +%s%N) - start) / 1000000)) ms" >>$log.times
+		exit \$code
+	SH
+	chmod 755 $event
+	KMODGATE_DEBUG=1 apt-get dist-upgrade -y >"$log" 2>&1 </dev/null || { tail -n 30 "$log" && return 1; }
+	mv $event.real $event
+	whole=$(sed -n 's/^whole hook: \([0-9]*\) ms/\1/p' $log.times | sort -n | tail -n 1)
+	staged=$(sed -n 's/.*staged .* archives in \([0-9]*\) ms.*/\1/p' $log | sed -n 1p)
+	own=$(sed -n 's/.*: \([0-9]*\) ms in its own commands.*/\1/p' $log | awk '{ n += $1 } END { print n }')
+	row 'gate of a kernel upgrade with v4l2loopback, the whole hook' "$whole ms"
+	row '  of which staging the headers' "$staged ms"
+	row '  of which the module'"'"'s own commands' "$own ms"
+	row '  what is left: the gate (goal 2000 ms)' "$((whole - staged - own)) ms"
 }
 
+# tree FIRST LAST RELEASE...: module sources that are installed for these releases, as far as a tree can say.
 tree()
 {
-	local i r
-	for ((i = 0; i < 100; i++)); do
+	local i r first=$1 last=$2
+	shift 2
+	for ((i = first; i <= last; i++)); do
 		mkdir -p "/usr/src/bench$i-1.0" "/var/lib/dkms/bench$i/1.0"
 		printf 'PACKAGE_NAME=bench%d\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=bench%d\nDEST_MODULE_LOCATION=/extra\nAUTOINSTALL=yes\n' \
 			"$i" "$i" >"/usr/src/bench$i-1.0/dkms.conf"
 		ln -sfn "/usr/src/bench$i-1.0" "/var/lib/dkms/bench$i/1.0/source"
-		for r in 6.1.0-1-amd64 6.1.0-2-amd64 6.1.0-3-amd64; do
+		for r; do
 			mkdir -p "/var/lib/dkms/bench$i/1.0/$r/x86_64/module" "/lib/modules/$r/updates/dkms"
 			echo "$i" >"/var/lib/dkms/bench$i/1.0/$r/x86_64/module/bench$i.ko"
 			echo "$i" >"/lib/modules/$r/updates/dkms/bench$i.ko"
@@ -87,24 +111,69 @@ tree()
 		done
 	done
 }
+no_tree() { rm -rf /var/lib/dkms/bench* /usr/src/bench* /lib/modules/bench* /lib/modules/*/updates/dkms/bench*; }
 
 status()
 {
-	tree
-	row "dkms status, 100 modules x 3 kernels, $1 (goal 20 ms)" "$(ms "$(median "$2" dkms status)")"
-	row "  lines printed" "$(dkms status | grep -c bench)"
-	if [ "$1" = ours ] && command -v strace >/dev/null; then
-		row '  processes started' "$(strace -f -e trace=fork,vfork,clone,clone3 dkms status 2>&1 >/dev/null | grep -c 'clone\|fork' || true)"
-	fi
+	local runs=9
+	[ "$mode" = ours ] || runs=1
+	tree 0 9 bench-1
+	paired 'dkms status, 10 modules x 1 kernel' "$(median "$runs" dkms status)"
+	no_tree
+	tree 0 99 bench-1 bench-2 bench-3
+	paired 'dkms status, 100 modules x 3 kernels' "$(median "$runs" dkms status)"
+	row "  lines printed by $mode" "$(dkms status | grep -c bench)"
+	no_tree
 }
 
-case $1 in
+add()
+{
+	add_once() { dkms add bench0/1.0; }
+	local i
+	tree 0 0
+	rm -rf /var/lib/dkms/bench0
+	for ((i = 0; i < 5; i++)); do
+		median 1 add_once
+		rm -rf /var/lib/dkms/bench0
+	done | sort -n >/tmp/add
+	paired 'dkms add' "$(sed -n 3p /tmp/add)"
+	no_tree
+}
+
+autoinstall()
+{
+	local runs=5
+	[ "$mode" = ours ] || runs=1
+	tree 0 99 "$BED_OLD_REL"
+	paired 'dkms autoinstall, 100 registered, nothing to do' "$(median "$runs" dkms autoinstall -k "$BED_OLD_REL")"
+	no_tree
+}
+
+# What is built already is installed, with N others registered.
+install_beside()
+{
+	local i
+	install_once() { dkms install v4l2loopback/0.12.7 -k "$BED_OLD_REL"; }
+	[ "$1" -eq 0 ] || tree 1 "$1" bench-1
+	for ((i = 0; i < 5; i++)); do
+		dkms uninstall v4l2loopback/0.12.7 -k "$BED_OLD_REL" >/dev/null 2>&1
+		median 1 install_once
+	done | sort -n >/tmp/install
+	paired "dkms install of a built module, $1 others registered" "$(sed -n 3p /tmp/install)"
+	no_tree
+}
+
+# shellcheck disable=SC1091
+. /srv/bed/facts
+case $mode in
 ours)
 	hook
 	staging
-	status ours 9
-	rm -rf /var/lib/dkms/bench* /usr/src/bench* /lib/modules/6.1.0-[123]-amd64
-	gate
 	;;
-debian) status "Debian's dkms" 1 ;;
 esac
+status
+add
+autoinstall
+install_beside 10
+install_beside 300
+[ "$mode" != ours ] || gate
