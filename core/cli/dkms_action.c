@@ -34,23 +34,31 @@ struct kg_target dkms_target(const struct dkms_call *call, size_t i)
 typedef int dkms_step_fn(const struct kg_system *sys, const struct kg_target *target,
 			 struct kg_err *err);
 
-/* One kernel after the other; the first failure ends it, as in DKMS. */
+/* One kernel after the other: one that fails does not keep the others from being served. */
 static int for_each_kernel(struct dkms_call *call, dkms_step_fn *step)
 {
+	int last = 0;
+
 	for (size_t i = 0; i < call->releases.n; i++) {
 		struct kg_target target = dkms_target(call, i);
-		int r = step(&call->sys, &target, &call->err);
+		struct kg_err err = { 0 };
+		int r = step(&call->sys, &target, &err);
 
 		/* Also what a forced or repeated command finds done: a note, exit code 0. */
 		if (r == -KGE_EXISTS) {
-			kg_info("%s; --force does it anew", kg_err_text(&call->err, r));
-			call->err = (struct kg_err){ 0 };
-			r = 0;
+			kg_info("%s; --force does it anew", kg_err_text(&err, r));
+			continue;
 		}
-		if (r < 0)
-			return r;
+		if (r == 0)
+			continue;
+		if (last < 0)
+			kg_error("%s", kg_err_text(&call->err, last));
+		call->err = err;
+		last = r;
+		if (r == -KGE_CANCELLED)
+			break;
 	}
-	return 0;
+	return last;
 }
 
 static int check_module_given(struct dkms_call *call)
@@ -91,6 +99,12 @@ static int ensure_added(struct dkms_call *call)
 		return r;
 	call->err = (struct kg_err){ 0 };
 	r = dkms_add_source(call);
+	if (r == -KGE_SCRIPT) {
+		/* POST_ADD's: it is added all the same. */
+		kg_warning("%s", kg_err_text(&call->err, r));
+		call->err = (struct kg_err){ 0 };
+		return 0;
+	}
 	if (r == -ENOENT && call->exit == 2) {
 		call->exit = 3;
 		return -KGE_NOT_ADDED;

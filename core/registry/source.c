@@ -165,8 +165,8 @@ int reg_add(const struct kg_system *sys, const struct kg_source *source,
 /* Folders that are the registry's own and go with M/V. */
 static bool is_own_folder(const char *name)
 {
-	static const char *const own[] = { "build",	  "source", "tarball",
-					   "driver_disk", "rpm",    "deb" };
+	static const char *const own[] = { "build", "source", "tarball", "driver_disk",
+					   "rpm",   "deb",    "dsc",	 "bmdeb" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		if (strcmp(name, own[i]) == 0)

@@ -61,9 +61,15 @@ struct batch {
 	struct kg_err *err;
 };
 
+/* The first is what the command ends with; the others are said at once. */
 static void fail(struct batch *b, const struct kg_err *why)
 {
-	b->first = kg_fail(b->err, -KGE_BUILD, "%s", why->text);
+	if (b->first < 0)
+		kg_error("%s", why->text);
+	else if (why->code == -KGE_CANCELLED)
+		b->first = kg_fail(b->err, why->code, "%s", why->text);
+	else
+		b->first = kg_fail(b->err, -KGE_BUILD, "%s", why->text);
 }
 
 static void judge(struct batch *b, const struct kg_job *job, const struct run_item *item)
@@ -93,10 +99,47 @@ static void install_batch(struct batch *b)
 	b->n = 0;
 }
 
+static bool is_forced(const struct batch *b)
+{
+	const struct kg_target *target = b->run->target;
+
+	return target != NULL && target->force == KG_FORCE;
+}
+
+/* The set that was just put into b->sets[b->n]. */
+static void add_item(struct batch *b, struct kg_job *job)
+{
+	b->made[b->n] = job;
+	b->items[b->n] =
+		(struct run_item){ .rs = &b->sets[b->n], .is_forced = is_forced(b) };
+	b->n++;
+}
+
+/* Built by an earlier command; in a transaction the kernel's content may be another one since. */
+static bool add_built(struct batch *b, struct kg_job *job)
+{
+	const struct reg_entry e = { .name = job->source->name,
+				     .version = job->source->version,
+				     .release = b->release,
+				     .arch = job->arch };
+
+	if (b->n == SETS_AT_ONCE)
+		install_batch(b);
+	if (b->run->txn != NULL || is_forced(b) ||
+	    run_open_registered(b->run, job->source, b->release, job->arch,
+				&b->sets[b->n]) < 0)
+		return false;
+	if (run_wants_autoinstall(b->run, &e, NULL) <= 0) {
+		run_set_fini(&b->sets[b->n]);
+		return false;
+	}
+	add_item(b, job);
+	return true;
+}
+
 /* Deferred, excluded or not asking for it is said; anything else is a failure. */
 static void add_made(struct batch *b, struct kg_job *job)
 {
-	const struct kg_target *target = b->run->target;
 	struct kg_err err = { 0 };
 	int r;
 
@@ -104,12 +147,7 @@ static void add_made(struct batch *b, struct kg_job *job)
 		install_batch(b);
 	r = run_make_set(b->run, job, &b->sets[b->n], &err);
 	if (r == 0) {
-		b->made[b->n] = job;
-		b->items[b->n] = (struct run_item){
-			.rs = &b->sets[b->n],
-			.is_forced = target != NULL && target->force == KG_FORCE,
-		};
-		b->n++;
+		add_item(b, job);
 	} else if (job->outcome == KG_OUTCOME_SKIPPED ||
 		   job->outcome == KG_OUTCOME_EXCLUDED) {
 		kg_info("%s", err.text);
@@ -127,6 +165,10 @@ static int make_in_order(struct batch *b)
 	if (added == NULL)
 		return kg_fail_errno(b->err, -ENOMEM, "cannot order the jobs");
 	for (size_t i = 0; i < run->n_jobs; i++) {
+		if (added[i])
+			continue;
+		added[i] = run->jobs[i].outcome == KG_OUTCOME_NONE &&
+			   add_built(b, &run->jobs[i]);
 		if (added[i])
 			continue;
 		run_make_job(run, &run->jobs[i]);

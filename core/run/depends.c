@@ -27,22 +27,36 @@ static bool is_outdated(const struct run *run, const struct reg_entry *e,
 	return strcmp(text, source->version) != 0;
 }
 
+/* Over the one that is installed, whose version is the same. */
+static int install_again(struct run *run, struct run_set *rs, struct kg_err *err)
+{
+	struct run_item item = { .rs = rs };
+
+	item.is_forced = run_is_installed(run, &rs->source, rs->set.release, rs->arch);
+	return run_install_items(run, rs->set.release, &item, 1, err);
+}
+
+/* The old one stays until the new one is whole, and for good when that can't be built. */
 static int rebuild(struct run *run, const struct reg_entry *e, struct kg_err *err)
 {
 	struct kg_source *source = arena_alloc(&run->arena, sizeof(*source));
 	const char *release = arena_strdup(&run->arena, e->release);
 	const char *arch = arena_strdup(&run->arena, e->arch);
+	struct kg_job *job;
+	struct run_set rs;
 	int r;
 
 	if (source == NULL || release == NULL || arch == NULL)
 		return kg_fail_errno(err, -ENOMEM, "%s/%s", e->name, e->version);
 	r = reg_find_source(run->sys, e->name, e->version, &run->arena, source, err);
-	if (r == 0)
-		r = run_uninstall(run, release, e, 1, err);
-	if (r == 0)
-		r = reg_remove_built(run->sys, e->name, e->version, release, arch, err);
-	if (r == 0)
-		r = run_install_source(run, source, release, arch, KG_NO_FORCE, err);
+	if (r < 0)
+		return r;
+	job = run_add_job(run, source, release, arch);
+	r = job == NULL ? -ENOMEM : run_make_set(run, job, &rs, err);
+	if (r < 0)
+		return r;
+	r = install_again(run, &rs, err);
+	run_drop_made(run, job, &rs);
 	if (r == 0)
 		run_rebuild_dependents(run, source, release, arch);
 	return r;

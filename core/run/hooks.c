@@ -2,6 +2,7 @@
 /* What acts on the running system, as root: scripts of a dkms.conf, and what follows a command. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,47 @@
 
 /* ---- scripts of dkms.conf ---- */
 
+/* "./sub/../x.sh" is "x.sh"; NULL for what leaves the source's folder. */
+static const char *plain_path(struct arena *arena, const char *word)
+{
+	_cleanup_strv_ struct strv parts = { 0 };
+	_cleanup_str_ struct str path = { 0 };
+
+	if (word[0] == '/')
+		return NULL;
+	for (word += strspn(word, "/"); *word != '\0'; word += strspn(word, "/")) {
+		size_t len = strcspn(word, "/");
+
+		if (len == 2 && memcmp(word, "..", 2) == 0) {
+			if (parts.n == 0)
+				return NULL;
+			free(parts.v[--parts.n]);
+			parts.v[parts.n] = NULL;
+		} else if (len != 1 || word[0] != '.') {
+			strv_addn(&parts, word, len);
+		}
+		word += len;
+	}
+	for (size_t i = 0; i < parts.n; i++)
+		str_addf(&path, "%s%s", i > 0 ? "/" : "", parts.v[i]);
+	return parts.n > 0 && strv_ok(&parts) && str_ok(&path)
+		       ? arena_strdup(arena, str_get(&path))
+		       : NULL;
+}
+
+/* A link is followed: what counts is the file behind it. */
+static int look_at_script(const struct run *run, const char *path)
+{
+	_cleanup_close_ int fd = fd_try_open_in(run->sys->root_fd, path, O_PATH);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0 ? 0 : -EACCES;
+}
+
 static int find_script(const struct run *run, const struct kg_source *source,
 		       const char *script, struct arena *arena, const char **ret_path)
 {
@@ -25,9 +67,7 @@ static int find_script(const struct run *run, const struct kg_source *source,
 	if (override == NULL || own == NULL)
 		return -ENOMEM;
 	*ret_path = fd_lstat_in(run->sys->root_fd, override, &st) == 0 ? override : own;
-	if (fd_lstat_in(run->sys->root_fd, *ret_path, &st) < 0)
-		return -ENOENT;
-	return S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0 ? 0 : -EACCES;
+	return look_at_script(run, *ret_path);
 }
 
 static void add_words(struct arena *arena, const char *text, const char ***argv,
@@ -51,9 +91,12 @@ static int script_env(const struct run *run, const struct kg_source *source,
 		const char *name;
 		const char *value;
 	} vars[] = {
-		{ "kernelver", release },	  { "arch", run->sys->arch },
-		{ "module", source->name },	  { "module_version", source->version },
-		{ "dkms_tree", "/var/lib/dkms" }, { "source_tree", "/usr/src" },
+		{ "kernelver", release },
+		{ "arch", run_arch(run) },
+		{ "module", source->name },
+		{ "module_version", source->version },
+		{ "dkms_tree", arena_printf(arena, "/%s", run->sys->dkms_tree) },
+		{ "source_tree", arena_printf(arena, "/%s", run->sys->source_tree) },
 	};
 	const char **env = NULL;
 	const char **holder;
@@ -94,8 +137,16 @@ int run_script(struct run *run, const struct kg_source *source, const char *comm
 
 	if (command == NULL || command[0] == '\0')
 		return 0;
+	if (strcmp(run->sys->root, "/") != 0) {
+		kg_warning(
+			"%s/%s: %s is not run: it would act on this machine, not on %s",
+			source->name, source->version, command, run->sys->root);
+		return 0;
+	}
 	add_words(&arena, command, &argv, &n);
-	if (n == 0 || argv[0] == NULL || !name_is_path(argv[0]))
+	if (n > 0 && argv[0] != NULL)
+		argv[0] = plain_path(&arena, argv[0]);
+	if (n == 0 || argv[0] == NULL)
 		return kg_fail(err, -KGE_RECIPE, "%s: not a script of its source: %s",
 			       source->name, command);
 	r = find_script(run, source, argv[0], &arena, &path);
@@ -164,6 +215,7 @@ int run_hook(struct run *run, const struct kg_source *source, const char *releas
 	     enum run_hook hook, struct kg_err *err)
 {
 	struct kg_recipe recipe = { 0 };
+	struct kg_err why = { 0 };
 	struct run_release spare;
 	_cleanup_close_ int source_fd =
 		fd_try_open_in(run->sys->root_fd, source->path, O_RDONLY | O_DIRECTORY);
@@ -172,9 +224,12 @@ int run_hook(struct run *run, const struct kg_source *source, const char *releas
 	if (source_fd < 0)
 		return 0; /* its source left meanwhile: there is no script to run */
 	r = run_read_recipe(run, source, source_fd, known_release(run, release, &spare),
-			    &recipe, NULL);
+			    &recipe, &why);
 	if (r < 0)
-		return 0;
+		/* A refusal that cannot be read is no permission; the gate has read it once. */
+		return hook == RUN_PRE_INSTALL && r == -KGE_RECIPE && run->txn == NULL
+			       ? kg_fail(err, r, "%s", why.text)
+			       : 0;
 	if (hook == RUN_POST_ADD)
 		run_show_warnings(run, source, &recipe);
 	r = run_script(run, source, hook_command(&recipe, hook), release, err);
@@ -271,6 +326,7 @@ void run_load_drivers(const struct run *run, const char *release)
 
 		strv_add(&argv, "/bin/systemctl");
 		strv_add(&argv, "restart");
+		strv_add(&argv, "--no-block"); /* at boot it may wait for us */
 		strv_add(&argv, "systemd-modules-load.service");
 		spawn_quietly(&argv);
 	}

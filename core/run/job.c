@@ -76,6 +76,13 @@ int run_open_source(const struct run *run, const struct kg_source *source,
 	return fd_open_dir_in(run->sys->root_fd, source->path, err);
 }
 
+const char *run_arch(const struct run *run)
+{
+	const struct kg_target *target = run->target;
+
+	return target != NULL && target->arch != NULL ? target->arch : run->sys->arch;
+}
+
 int run_read_recipe(struct run *run, const struct kg_source *source, int source_fd,
 		    const struct run_release *release, struct kg_recipe *ret_recipe,
 		    struct kg_err *err)
@@ -89,7 +96,7 @@ int run_read_recipe(struct run *run, const struct kg_source *source, int source_
 		.source = source,
 		.source_fd = source_fd,
 		.release = release->release,
-		.arch = run->sys->arch,
+		.arch = run_arch(run),
 		.kernel_source_dir =
 			has_headers ? release->headers.source_dir : build_dir,
 		.config = has_headers ? release->headers.config : "",
@@ -154,6 +161,9 @@ static int depend_on_job(struct making *m, struct kg_job *other)
 			       "BUILD_DEPENDS goes round in a circle at %s",
 			       other->source->name);
 	run_make_job(m->run, other);
+	/* Not for this kernel, as DKMS has it: then it is not needed either. */
+	if (other->outcome == KG_OUTCOME_EXCLUDED)
+		return 0;
 	if (other->outcome != KG_OUTCOME_BUILT && other->outcome != KG_OUTCOME_HIT)
 		return kg_fail(err, -KGE_DEPENDS, "it needs %s, which was not built",
 			       other->source->name);

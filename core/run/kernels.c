@@ -17,7 +17,7 @@ int kg_dkms_unbuild(const struct kg_system *sys, const struct kg_target *target,
 				     .arch = target->arch };
 	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
 	_cleanup_close_ int built_fd = -1;
-	int r = run_command_begin(&c, sys, err);
+	int r = run_command_begin_for(&c, sys, target, err);
 
 	if (r < 0)
 		return r;
@@ -44,8 +44,7 @@ static void note_failure(const struct reg_entry *e, struct str *failed,
 }
 
 /* Only these come back by themselves when the kernel is there. */
-static int wants_autoinstall(struct run *run, const struct reg_entry *e,
-			     struct kg_err *err)
+int run_wants_autoinstall(struct run *run, const struct reg_entry *e, struct kg_err *err)
 {
 	struct kg_recipe recipe = { 0 };
 	_cleanup_close_ int source_fd = -1;
@@ -84,7 +83,7 @@ static int choose(struct run *run, const struct kg_target *target, bool comes_ba
 		    strcmp(e->release, target->release) != 0 ||
 		    strcmp(e->arch, target->arch) != 0)
 			continue;
-		r = comes_back ? wants_autoinstall(run, e, &why) : 1;
+		r = comes_back ? run_wants_autoinstall(run, e, &why) : 1;
 		if (r < 0)
 			note_failure(e, ret_failed, &why, r);
 		if (r <= 0)
@@ -144,7 +143,7 @@ static int serve_kernel(const struct kg_system *sys, const struct kg_target *tar
 {
 	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
 	_cleanup_str_ struct str failed = { 0 };
-	int r = run_command_begin(&c, sys, err);
+	int r = run_command_begin_for(&c, sys, target, err);
 
 	/* A gate has placed what this kernel will have: nothing of it may go. */
 	if (r == 0 && run_is_coming_back(sys, target->release))

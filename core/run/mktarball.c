@@ -45,12 +45,24 @@ static int make_host_dirs(const char *path, struct kg_err *err)
 {
 	_cleanup_close_ int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int here_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_str_ struct str absolute = { 0 };
+	_cleanup_free_ char *here = NULL;
 	int fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd >= 0 ? fd : kg_fail_errno(err, -errno, "cannot open %s", path);
-	return path[0] == '/' ? fd_make_dir_in(root_fd, path + 1, 0755, err)
-			      : fd_make_dir_in(here_fd, path, 0755, err);
+	if (path[0] == '/')
+		return fd_make_dir_in(root_fd, path + 1, 0755, err);
+	/* Opens every folder above: only where ".." would lead back beneath our own. */
+	if (strstr(path, "..") == NULL)
+		return fd_make_dir_in(here_fd, path, 0755, err);
+	here = getcwd(NULL, 0);
+	if (here == NULL || here[0] != '/')
+		return kg_fail_errno(err, here == NULL ? -errno : -ENOENT,
+				     "cannot open %s", path);
+	str_addf(&absolute, "%s%s%s", here + 1, here[1] != '\0' ? "/" : "", path);
+	return str_ok(&absolute) ? fd_make_dir_in(root_fd, str_get(&absolute), 0755, err)
+				 : kg_fail_errno(err, -ENOMEM, "cannot open %s", path);
 }
 
 /* --archive with a folder is a path of the caller's; all else is in M/V/tarball. */

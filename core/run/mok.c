@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which key signs modules, where it is, and making it. */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +11,7 @@
 #include "core/seal/seal.h"
 
 #define UBUNTU_KEYS "/var/lib/shim-signed/mok"
+#define KEY_MAX_BYTES (1u << 20)
 #define NEW_CERT ".kmodgate-new.mok.pub"
 
 static bool is_ubuntu(const struct kg_system *sys)
@@ -20,18 +23,31 @@ static bool is_ubuntu(const struct kg_system *sys)
 	       (str_starts(text, "ID=ubuntu\n") || strstr(text, "\nID=ubuntu\n") != NULL);
 }
 
-const char *run_expand_release(struct arena *arena, const char *path, const char *release)
+/* How much of @text's beginning stands for the release. */
+static size_t form_length(const char *text)
 {
 	static const char *const forms[] = { "${kernelver}", "$kernelver" };
 
-	for (size_t i = 0; path != NULL && i < ARRAY_SIZE(forms); i++) {
-		const char *at;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		if (str_starts(text, forms[i]))
+			return strlen(forms[i]);
+	return 0;
+}
 
-		while (path != NULL && (at = strstr(path, forms[i])) != NULL)
-			path = arena_printf(arena, "%.*s%s%s", (int)(at - path), path,
-					    release, at + strlen(forms[i]));
+const char *run_expand_release(struct arena *arena, const char *path, const char *release)
+{
+	_cleanup_str_ struct str text = { 0 };
+
+	while (path != NULL && *path != '\0') {
+		size_t n = form_length(path);
+
+		if (n > 0)
+			str_addf(&text, "%s", release);
+		else
+			str_addc(&text, *path);
+		path += n > 0 ? n : 1;
 	}
-	return path;
+	return path != NULL && str_ok(&text) ? arena_strdup(arena, str_get(&text)) : NULL;
 }
 
 int run_mok_paths(struct run *run, const char *release, struct run_mok *ret_mok,
@@ -86,6 +102,44 @@ static bool has_file(int dir_fd, const char *name)
 	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static bool same_file(int a_fd, const char *a, int b_fd, const char *b)
+{
+	_cleanup_free_ char *a_text = NULL;
+	_cleanup_free_ char *b_text = NULL;
+	size_t n = 0;
+	size_t m = 0;
+
+	return fd_read_file_in(a_fd, a, KEY_MAX_BYTES, &a_text, &n, NULL) == 0 &&
+	       fd_read_file_in(b_fd, b, KEY_MAX_BYTES, &b_text, &m, NULL) == 0 &&
+	       n == m && memcmp(a_text, b_text, n) == 0;
+}
+
+int run_mok_place(int from_fd, const char *from, int to_fd, const char *to,
+		  struct kg_err *err)
+{
+	char tmp[NAME_MAX + 1];
+	struct stat st;
+	int r;
+
+	if (snprintf(tmp, sizeof(tmp), ".%s.kmodgate-new", to) >= (int)sizeof(tmp))
+		return kg_fail_errno(err, -ENAMETOOLONG, "cannot make %s", to);
+	if (fstatat(from_fd, from, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return kg_fail_errno(err, -errno, "cannot copy %s", from);
+	(void)unlinkat(to_fd, tmp, 0); /* of one that was killed here */
+	r = fd_copy_file_at(from_fd, from, to_fd, tmp, st.st_mode & 0777, err);
+	if (r < 0) {
+		(void)unlinkat(to_fd, tmp, 0);
+		return r;
+	}
+	r = linkat(to_fd, tmp, to_fd, to, 0) < 0 ? -errno : 0;
+	if (r == -EEXIST && same_file(to_fd, tmp, to_fd, to))
+		r = 0;
+	(void)unlinkat(to_fd, tmp, 0);
+	if (r == 0 && fsync(to_fd) < 0)
+		r = -errno;
+	return r == 0 ? 0 : kg_fail_errno(err, r, "cannot make %s", to);
+}
+
 /* libcrypto's part makes both in one folder: the certificate moves on from there. */
 static int make_apart(int key_fd, const char *key, int cert_fd, const char *cert,
 		      struct kg_err *err)
@@ -101,7 +155,7 @@ static int make_apart(int key_fd, const char *key, int cert_fd, const char *cert
 	(void)unlinkat(key_fd, NEW_CERT, 0);
 	r = seal_make_key(key_fd, key, NEW_CERT, err);
 	if (r == 0)
-		r = fd_copy_file_at(key_fd, NEW_CERT, cert_fd, cert, 0644, err);
+		r = run_mok_place(key_fd, NEW_CERT, cert_fd, cert, err);
 	(void)unlinkat(key_fd, NEW_CERT, 0);
 	return r;
 }

@@ -82,6 +82,8 @@ struct run_release *run_find_release(struct run *run, const char *release);
 /* The folder of @source, in the stage if it enters with the transaction. Caller owns it. */
 int run_open_source(const struct run *run, const struct kg_source *source,
 		    struct kg_err *err) _must_check_;
+/* What -a says, else the machine's. */
+const char *run_arch(const struct run *run);
 /* dkms.conf of @source for @release; without headers the config is empty. */
 int run_read_recipe(struct run *run, const struct kg_source *source, int source_fd,
 		    const struct run_release *release, struct kg_recipe *ret_recipe,
@@ -206,6 +208,8 @@ int run_autoinstall(struct run *run, const char *release, const struct strv *ski
 /* Registered K/A as a set; -ENOENT when it is not built. Silent. */
 int run_open_registered(struct run *run, const struct kg_source *source,
 			const char *release, const char *arch, struct run_set *ret_set);
+/* What its dkms.conf says: 1, 0, or an error. */
+int run_wants_autoinstall(struct run *run, const struct reg_entry *e, struct kg_err *err);
 bool run_is_installed(struct run *run, const struct kg_source *source,
 		      const char *release, const char *arch);
 
@@ -345,6 +349,10 @@ int run_mok_open(struct run *run, const struct run_mok *mok, struct seal_key *re
 		 struct kg_err *err) _must_check_;
 /* Makes what is missing; a key in a token is left alone. */
 int run_mok_make(const struct seal_key *key, struct kg_err *err) _must_check_;
+
+/* A whole copy, or none, and never in the place of another file: one that is the same is left. */
+int run_mok_place(int from_fd, const char *from, int to_fd, const char *to,
+		  struct kg_err *err) _must_check_;
 
 /* ---- sign.c: whether and how modules of one release are signed ---- */
 struct run_signer {

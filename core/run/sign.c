@@ -80,6 +80,11 @@ static int find_key(struct run *run, const struct run_mok *mok, struct seal_key 
 		return kg_fail(err, -KGE_SIGN,
 			       "certificate %s of signing key %s is missing", mok->cert,
 			       mok->key);
+	if (is_gate && mok->is_default && has_key && !has_cert)
+		return kg_fail(err, -KGE_SIGN,
+			       "certificate %s of signing key %s is missing: "
+			       "run dkms generate_mok",
+			       mok->cert, mok->key);
 	if (is_gate && !mok->is_default && (!has_key || !has_cert))
 		return kg_fail(
 			err, -KGE_SIGN,
@@ -119,10 +124,10 @@ int run_take_key(struct run *run, const struct txn *txn, struct kg_err *err)
 		return r;
 	r = run_mok_open(run, &mok, &to, err);
 	if (r == 0)
-		r = fd_copy_file_at(from_fd, NEW_CERT, to.cert_dir_fd, to.cert, 0644,
-				    err);
+		r = run_mok_place(from_fd, NEW_CERT, to.cert_dir_fd, to.cert, err);
+	/* the key last: where it is, nothing more is to be done */
 	if (r == 0)
-		r = fd_copy_file_at(from_fd, NEW_KEY, to.key_dir_fd, to.key, 0600, err);
+		r = run_mok_place(from_fd, NEW_KEY, to.key_dir_fd, to.key, err);
 	seal_key_fini(&to);
 	return r;
 }

@@ -101,7 +101,7 @@ static int fill_file(struct unpacking *u, int fd, const char *path)
 	return 0;
 }
 
-static int finish_file(int fd, struct archive_entry *entry)
+static int finish_file(struct unpacking *u, int fd, struct archive_entry *entry)
 {
 	const struct timespec times[2] = {
 		{ .tv_nsec = UTIME_OMIT },
@@ -111,12 +111,20 @@ static int finish_file(int fd, struct archive_entry *entry)
 	int64_t size = archive_entry_size_is_set(entry) ? archive_entry_size(entry) : 0;
 	struct stat st;
 
-	if (size < 0 || (uint64_t)size > MAX_BYTES)
-		return -KGE_LIMIT;
-	if (fstat(fd, &st) < 0 || (st.st_size < size && ftruncate(fd, size) < 0) ||
-	    futimens(fd, times) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	return 0;
+	if (size < 0)
+		return -KGE_LIMIT;
+	if (size > st.st_size) {
+		uint64_t hole = (uint64_t)(size - st.st_size);
+
+		if (hole > MAX_BYTES - u->bytes)
+			return -KGE_LIMIT;
+		u->bytes += hole;
+		if (ftruncate(fd, size) < 0)
+			return -errno;
+	}
+	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
 static int create_file(int dir_fd, const char *name, mode_t mode)
@@ -145,7 +153,7 @@ static int add_file(struct unpacking *u, int dir_fd, const char *name,
 	r = fill_file(u, fd, path);
 	if (r < 0)
 		return r;
-	r = finish_file(fd, entry);
+	r = finish_file(u, fd, entry);
 	return r < 0 ? fail_member(u, r, path, kg_strerror(r)) : 0;
 }
 

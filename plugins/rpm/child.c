@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define PIPE_CAPACITY (64 * 1024)
+#define LOOK_MS 100
 
 /* Between fork and exec only what may be called when another thread held a lock. */
 static _Noreturn void become_child(const struct child_how *how, int in_fd, int err_fd,
@@ -44,44 +49,109 @@ static int wait_child(pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void log_lines(int fd, void (*log)(const char *line))
-{
-	FILE *in = fdopen(fd, "re");
-	char line[1024];
+/* ---- what it says ---- */
 
-	if (in == NULL) {
-		close(fd);
-		return;
-	}
-	while (fgets(line, sizeof(line), in) != NULL) {
-		for (char *p = line; *p != '\0'; p++)
-			if (*p == '\n')
-				*p = '\0';
-		log(line);
-	}
-	fclose(in);
+struct line {
+	void (*log)(const char *line);
+	size_t n;
+	char text[1024];
+};
+
+static void end_line(struct line *line)
+{
+	line->text[line->n] = '\0';
+	line->log(line->text);
+	line->n = 0;
 }
+
+static void add_text(struct line *line, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '\n' || line->n == sizeof(line->text) - 1)
+			end_line(line);
+		if (text[i] != '\n')
+			line->text[line->n++] = text[i];
+	}
+}
+
+/* It stays to be waited for. */
+static bool has_ended(pid_t child)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return errno != EINTR;
+	return info.si_pid == child;
+}
+
+/*
+ * A daemon the child left may keep the pipe open for ever: what counts is that the child has
+ * ended. Then what the pipe still holds is taken, and no more. A look every now and then, as
+ * there is no pidfd_open before Linux 5.3.
+ */
+static void log_lines(int fd, pid_t child, void (*log)(const char *line))
+{
+	struct pollfd pipe_poll = { .fd = fd, .events = POLLIN };
+	struct line line = { .log = log };
+	ssize_t left = PIPE_CAPACITY;
+	bool is_last = false;
+	char text[4096];
+
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (left > 0) {
+		ssize_t n;
+
+		is_last = is_last || has_ended(child);
+		n = read(fd, text, sizeof(text));
+		if (n > 0)
+			add_text(&line, text, (size_t)n);
+		else if (n == 0 || errno != EAGAIN || is_last)
+			break;
+		else
+			poll(&pipe_poll, 1, LOOK_MS);
+		if (is_last)
+			left -= n;
+	}
+	if (line.n > 0)
+		end_line(&line);
+	close(fd);
+}
+
+/* ---- the run ---- */
 
 static int run_with(const struct child_how *how, int in_fd, int err_pipe[2])
 {
 	pid_t self = getpid();
 	pid_t child;
 
-	fflush(NULL);
+	/* No other stream: a thread of the client may sit in a read from it, with its lock. */
+	fflush(stdout);
+	fflush(stderr);
 	child = fork();
 	if (child == 0)
 		become_child(how, in_fd, err_pipe[1], self);
 	if (err_pipe[1] >= 0)
 		close(err_pipe[1]);
 	if (err_pipe[0] >= 0)
-		log_lines(err_pipe[0], how->log);
+		log_lines(err_pipe[0], child, how->log);
 	return child < 0 ? CHILD_NOT_STARTED : wait_child(child);
+}
+
+/* Where SIGCHLD is ignored nothing is left to wait for; any other choice is the client's. */
+static bool keep_children(struct sigaction *saved)
+{
+	const struct sigaction reap = { .sa_handler = SIG_DFL };
+
+	if (sigaction(SIGCHLD, NULL, saved) < 0 ||
+	    (saved->sa_handler != SIG_IGN && (saved->sa_flags & SA_NOCLDWAIT) == 0))
+		return false;
+	return sigaction(SIGCHLD, &reap, NULL) == 0;
 }
 
 int child_run(const struct child_how *how)
 {
-	struct sigaction reap = { .sa_handler = SIG_DFL };
 	struct sigaction saved;
+	bool is_replaced;
 	int err_pipe[2] = { -1, -1 };
 	int in_fd =
 		how->in_fd >= 0 ? how->in_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -91,10 +161,10 @@ int child_run(const struct child_how *how)
 		return CHILD_NOT_STARTED;
 	if (how->err == CHILD_STDERR_LOGGED && pipe2(err_pipe, O_CLOEXEC) < 0)
 		err_pipe[0] = err_pipe[1] = -1;
-	/* Where it is ignored there is nothing to wait for. */
-	sigaction(SIGCHLD, &reap, &saved);
+	is_replaced = keep_children(&saved);
 	code = run_with(how, in_fd, err_pipe);
-	sigaction(SIGCHLD, &saved, NULL);
+	if (is_replaced)
+		sigaction(SIGCHLD, &saved, NULL);
 	if (how->in_fd < 0)
 		close(in_fd);
 	return code;

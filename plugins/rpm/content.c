@@ -82,8 +82,10 @@ static unsigned int below_suse_obj(const char *rest,
 	size_t n;
 
 	rest = take_component(rest, tree);
+	if (rest == NULL)
+		return 0;
 	n = strlen(tree);
-	if (rest == NULL || n <= 4 || strcmp(tree + n - 4, "-obj") != 0)
+	if (n <= 4 || strcmp(tree + n - 4, "-obj") != 0)
 		return 0;
 	rest = take_component(rest, arch);
 	if (rest == NULL || take_component(rest, flavour) == NULL)

@@ -2,10 +2,11 @@
 /*
  * kmodgate.so: librpm's transaction plugin, in the process of rpm, dnf, zypper or zypp-rpm. It
  * looks at what a transaction brings and takes; when a kernel or a module source is among it,
- * rpm-plan and the core are run in processes of their own. Their exit code 3 is the only thing that
- * stops a transaction; whatever else is wrong is a warning.
+ * rpm-plan and the core are run in processes of their own. Only their exit code 3, or that a person
+ * interrupted them, stops a transaction; whatever else is wrong is a warning.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,6 +226,11 @@ static void forget_judged(void)
 	(void)unlink(path);
 }
 
+static bool is_interrupt(int code)
+{
+	return code == 128 + SIGINT || code == 128 + SIGTERM;
+}
+
 static rpmRC gate(rpmts ts)
 {
 	int fd = write_list(ts);
@@ -232,12 +238,13 @@ static rpmRC gate(rpmts ts)
 
 	if (fd >= 0)
 		close(fd);
-	now.is_stopped = code == EXIT_STOP;
+	now.is_stopped = code == EXIT_STOP || is_interrupt(code);
 	if (now.is_stopped) {
 		if (now.client.is_step)
 			forget_judged();
 		rpmlog(RPMLOG_ERR,
-		       "kmodgate: the transaction is stopped: nothing was changed\n");
+		       "kmodgate: %sthe transaction is stopped: nothing was changed\n",
+		       is_interrupt(code) ? "interrupted: " : "");
 		return RPMRC_FAIL;
 	}
 	if (code != 0)

@@ -52,6 +52,8 @@ static const struct hold_format formats[] = {
 	  .file = "versionlock.list",
 	  .head = "",
 	  .sign = "/etc/dnf/plugins/versionlock.conf",
+	  .needs_file = true,
+	  .record_dir = "/var/lib/kmodgate/holds",
 	  .print = print_dnf4 },
 	{ .manager = "dnf",
 	  .dir = "/etc/dnf",
@@ -76,48 +78,6 @@ const struct hold_format *hold_format_next(const char *manager,
 		    access(formats[i].sign, F_OK) == 0)
 			return &formats[i];
 	return NULL;
-}
-
-/* ---- the file ---- */
-
-static int open_dir(const struct hold_format *f, struct kg_err *err)
-{
-	int fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? kg_fail_errno(err, -errno, "cannot open %s", f->dir) : fd;
-}
-
-int hold_read(const struct hold_format *f, struct str *ret_text, struct kg_err *err)
-{
-	_cleanup_close_ int dir_fd = open_dir(f, err);
-	_cleanup_free_ char *text = NULL;
-	int r;
-
-	if (dir_fd < 0)
-		return dir_fd;
-	r = fd_read_file_in(dir_fd, f->file, FILE_MAX, &text, NULL, NULL);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return kg_fail_errno(err, r, "cannot read %s/%s", f->dir, f->file);
-	str_add(ret_text, text);
-	return str_ok(ret_text) ? 0 : kg_fail_errno(err, -ENOMEM, "reading the holds");
-}
-
-int hold_write(const struct hold_format *f, const struct str *text, struct kg_err *err)
-{
-	_cleanup_close_ int dir_fd = open_dir(f, err);
-
-	if (dir_fd < 0)
-		return dir_fd;
-	if (!str_ok(text))
-		return kg_fail_errno(err, -ENOMEM, "writing the holds");
-	if (strcmp(str_get(text), f->head) == 0)
-		return unlinkat(dir_fd, f->file, 0) < 0 && errno != ENOENT
-			       ? kg_fail_errno(err, -errno, "cannot remove %s/%s", f->dir,
-					       f->file)
-			       : 0;
-	return fd_replace_at(dir_fd, f->file, text->p, text->len, 0644, err);
 }
 
 /* ---- our blocks ---- */
@@ -179,6 +139,172 @@ void hold_begin(struct str *out, const char *release, const char *reason)
 void hold_end(struct str *out)
 {
 	str_add(out, END_MARK);
+}
+
+static void copy_blocks(const char *text, struct str *out)
+{
+	bool is_ours = false;
+
+	for (const char *p = text; *p != '\0'; p += line_length(p)) {
+		is_ours = is_ours || is_begin_of(p, NULL);
+		if (is_ours)
+			str_addn(out, p, line_length(p));
+		if (str_starts(p, END_MARK))
+			is_ours = false;
+	}
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	const size_t n = strcspn(line, "\n");
+
+	for (const char *p = text; *p != '\0'; p += line_length(p))
+		if (strcspn(p, "\n") == n && strncmp(p, line, n) == 0)
+			return true;
+	return false;
+}
+
+/* The blocks of @record without marks in @text, as far as their lines are in @outside. */
+static void find_lost(const char *text, const char *outside, const char *record,
+		      struct str *lost)
+{
+	const char *begin = NULL; /* of a block that is not yet copied */
+	bool is_lost = false;
+
+	for (const char *p = record; *p != '\0'; p += line_length(p)) {
+		if (is_begin_of(p, NULL)) {
+			begin = p;
+			is_lost = !has_line(text, p);
+		} else if (str_starts(p, END_MARK)) {
+			if (is_lost && begin == NULL)
+				str_add(lost, END_MARK);
+			is_lost = false;
+		} else if (is_lost && has_line(outside, p)) {
+			if (begin != NULL)
+				str_addn(lost, begin, line_length(begin));
+			begin = NULL;
+			str_addn(lost, p, line_length(p));
+		}
+	}
+}
+
+void hold_rejoin(const char *text, const char *record, struct str *out)
+{
+	_cleanup_str_ struct str outside = { 0 };
+	_cleanup_str_ struct str lost = { 0 };
+
+	hold_strip(text, NULL, &outside);
+	find_lost(text, str_get(&outside), record, &lost);
+	if (lost.len == 0) {
+		str_add(out, text);
+		return;
+	}
+	for (const char *p = str_get(&outside); *p != '\0'; p += line_length(p))
+		if (!has_line(str_get(&lost), p))
+			str_addn(out, p, line_length(p));
+	if (out->len > 0 && out->p[out->len - 1] != '\n')
+		str_addc(out, '\n');
+	copy_blocks(text, out);
+	str_add(out, str_get(&lost));
+}
+
+/* ---- the copy of our blocks ---- */
+
+static void read_record(const struct hold_format *f, char **ret_text)
+{
+	_cleanup_close_ int dir_fd =
+		open(f->record_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir_fd < 0 ||
+	    fd_read_file_in(dir_fd, f->file, FILE_MAX, ret_text, NULL, NULL) < 0)
+		*ret_text = NULL;
+}
+
+/* The first hold may come before kmodgate's own folder is there. */
+static void make_record_dir(const char *path)
+{
+	char parent[64];
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
+	(void)mkdir(parent, 0755);
+	(void)mkdir(path, 0755);
+}
+
+/* The hold stands without it: as long as nobody else writes the file its marks are there. */
+static void write_record(const struct hold_format *f, const char *text)
+{
+	_cleanup_str_ struct str blocks = { 0 };
+	_cleanup_close_ int dir_fd = -1;
+	struct kg_err ignored = { 0 };
+
+	copy_blocks(text, &blocks);
+	if (blocks.len > 0)
+		make_record_dir(f->record_dir);
+	dir_fd = open(f->record_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0 || !str_ok(&blocks))
+		return;
+	if (blocks.len == 0)
+		(void)unlinkat(dir_fd, f->file, 0);
+	else if (fd_replace_at(dir_fd, f->file, blocks.p, blocks.len, 0644, &ignored) < 0)
+		unlinkat(dir_fd, f->file, 0); /* none is better than an old one */
+}
+
+/* ---- the file ---- */
+
+static int open_dir(const struct hold_format *f, struct kg_err *err)
+{
+	int fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? kg_fail_errno(err, -errno, "cannot open %s", f->dir) : fd;
+}
+
+int hold_read(const struct hold_format *f, struct str *ret_text, struct kg_err *err)
+{
+	_cleanup_close_ int dir_fd = open_dir(f, err);
+	_cleanup_free_ char *record = NULL;
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	r = fd_read_file_in(dir_fd, f->file, FILE_MAX, &text, NULL, NULL);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return kg_fail_errno(err, r, "cannot read %s/%s", f->dir, f->file);
+	if (f->record_dir != NULL)
+		read_record(f, &record);
+	if (record != NULL)
+		hold_rejoin(text, record, ret_text);
+	else
+		str_add(ret_text, text);
+	return str_ok(ret_text) ? 0 : kg_fail_errno(err, -ENOMEM, "reading the holds");
+}
+
+static int write_file(const struct hold_format *f, const struct str *text,
+		      struct kg_err *err)
+{
+	_cleanup_close_ int dir_fd = open_dir(f, err);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	if (!str_ok(text))
+		return kg_fail_errno(err, -ENOMEM, "writing the holds");
+	if (!f->needs_file && strcmp(str_get(text), f->head) == 0)
+		return unlinkat(dir_fd, f->file, 0) < 0 && errno != ENOENT
+			       ? kg_fail_errno(err, -errno, "cannot remove %s/%s", f->dir,
+					       f->file)
+			       : 0;
+	return fd_replace_at(dir_fd, f->file, str_get(text), text->len, 0644, err);
+}
+
+int hold_write(const struct hold_format *f, const struct str *text, struct kg_err *err)
+{
+	int r = write_file(f, text, err);
+
+	if (r == 0 && f->record_dir != NULL)
+		write_record(f, str_get(text));
+	return r;
 }
 
 /* ---- the reason ---- */

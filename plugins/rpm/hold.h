@@ -14,6 +14,10 @@ struct hold_format {
 	const char *file;
 	const char *head; /* what a file of its own begins with */
 	const char *sign; /* the client, or its plugin, is there when this file is */
+	bool needs_file;  /* the client fails when the file is not there */
+	/* Where a copy of our blocks is kept, for a client that writes its file anew without
+	 * comments, one lock a line; NULL: it keeps them. */
+	const char *record_dir;
 	void (*print)(struct str *out, const char *name, const char *evr,
 		      const char *arch);
 };
@@ -22,7 +26,7 @@ struct hold_format {
 const struct hold_format *hold_format_next(const char *manager,
 					   const struct hold_format *from);
 
-/* The whole file; no file is an empty text. */
+/* The whole file, its blocks with their marks; no file is an empty text. */
 int hold_read(const struct hold_format *f, struct str *ret_text,
 	      struct kg_err *err) _must_check_;
 int hold_write(const struct hold_format *f, const struct str *text,
@@ -31,6 +35,8 @@ int hold_write(const struct hold_format *f, const struct str *text,
 void hold_strip(const char *text, const char *release, struct str *out);
 /* Adds one release a block to @list, and the reason of the first to @reason. */
 void hold_list(const char *text, struct strv *list, struct str *reason);
+/* Copies @text; lines of it that were in a block of @record which has lost its marks get them back. */
+void hold_rejoin(const char *text, const char *record, struct str *out);
 void hold_begin(struct str *out, const char *release, const char *reason);
 void hold_end(struct str *out);
 

@@ -98,5 +98,7 @@ endif
 # What the plugin's unit tests are linked with, besides libcore.a; nothing of librpm.
 unit_objs_test_rpm_content := $(call rpm_obj,content)
 unit_objs_test_rpm_hold    := $(call rpm_obj,hold)
+unit_objs_test_rpm_child   := $(call rpm_obj,child)
+$(B)/tests/unit/test_rpm_child: $(unit_objs_test_rpm_child)
 $(B)/tests/unit/test_rpm_content: $(unit_objs_test_rpm_content)
 $(B)/tests/unit/test_rpm_hold: $(unit_objs_test_rpm_hold)

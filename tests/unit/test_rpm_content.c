@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -55,6 +56,20 @@ static void test_sources(void **state)
 	assert_content("/usr/src/", "dkms.conf", 0, "");
 }
 
+static void test_trees_without_a_name(void **state)
+{
+	char dir[400];
+
+	(void)state;
+	assert_content("/usr/src/linux-/", "x", 0, "");
+	assert_content("/usr/src/linux-/x/", "Makefile", 0, "");
+	assert_content("/usr/src/linux-", "x", 0, "");
+	snprintf(dir, sizeof(dir), "/usr/src/linux-%0300d/x86_64/default/", 1);
+	assert_content(dir, "Makefile", 0, "");
+	snprintf(dir, sizeof(dir), "/lib/modules/%0300d/", 1);
+	assert_content(dir, "vmlinuz", 0, "");
+}
+
 static void test_nothing(void **state)
 {
 	(void)state;
@@ -75,6 +90,7 @@ int main(void)
 		cmocka_unit_test(test_fedora),
 		cmocka_unit_test(test_suse),
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_trees_without_a_name),
 		cmocka_unit_test(test_nothing),
 	};
 

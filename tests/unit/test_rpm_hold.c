@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Our blocks in a client's file of locks: what a person wrote stays, byte for byte. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -62,12 +67,117 @@ static void test_begin_after_an_open_line(void **state)
 	str_fini(&out);
 }
 
+static void assert_rejoin(const char *text, const char *record, const char *wanted)
+{
+	struct str out = { 0 };
+
+	hold_rejoin(text, record, &out);
+	assert_string_equal(str_get(&out), wanted);
+	str_fini(&out);
+}
+
+/* "dnf versionlock delete" writes the file anew, without comments. */
+static void test_lines_that_lost_their_marks(void **state)
+{
+	(void)state;
+	assert_rejoin("mine\n" OURS "yours", OURS, "mine\n" OURS "yours");
+	assert_rejoin("mine\n!kernel-core-0:6.5-1.*\nyours", OURS, "mine\nyours\n" OURS);
+	assert_rejoin("!kernel-core-0:6.5-1.*\n!kernel-rt-0:6.5-1.*\n", OURS OTHER,
+		      OURS OTHER);
+	assert_rejoin(OURS "!kernel-rt-0:6.5-1.*\n", OURS OTHER, OURS OTHER);
+	/* a person took it out */
+	assert_rejoin("mine\n", OURS, "mine\n");
+	assert_rejoin("mine\n", "", "mine\n");
+}
+
+static void test_a_record_is_kept(void **state)
+{
+	char dir[] = "/tmp/kmodgate-hold-XXXXXX";
+	char record[sizeof(dir) + 8];
+	struct hold_format f = {
+		.dir = dir, .file = "list", .head = "", .needs_file = true
+	};
+	struct str text = { 0 };
+	int dir_fd;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(record, sizeof(record), "%s/record", dir);
+	assert_int_equal(mkdir(record, 0700), 0);
+	f.record_dir = record;
+	str_add(&text, "mine\n" OURS);
+	assert_int_equal(hold_write(&f, &text, NULL), 0);
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	str_fini(&text);
+	text = (struct str){ 0 };
+	str_add(&text, "!kernel-core-0:6.5-1.*\nmine\n");
+	unlinkat(dir_fd, "list", 0);
+	fd = openat(dir_fd, "list", O_WRONLY | O_CREAT, 0644);
+	assert_int_equal(write(fd, text.p, text.len), text.len);
+	close(fd);
+	str_fini(&text);
+	text = (struct str){ 0 };
+	assert_int_equal(hold_read(&f, &text, NULL), 0);
+	assert_string_equal(str_get(&text), "mine\n" OURS);
+	str_fini(&text);
+	text = (struct str){ 0 };
+	assert_int_equal(hold_write(&f, &text, NULL), 0);
+	assert_int_equal(faccessat(dir_fd, "record/list", F_OK, 0), -1);
+	assert_int_equal(unlinkat(dir_fd, "list", 0), 0);
+	close(dir_fd);
+	assert_int_equal(rmdir(record), 0);
+	assert_int_equal(rmdir(dir), 0);
+	str_fini(&text);
+}
+
+/* The file after a hold was set on an empty one and lifted; its size, -1: there is none. */
+static long size_after_a_hold(bool needs_file)
+{
+	char dir[] = "/tmp/kmodgate-hold-XXXXXX";
+	struct hold_format f = { .file = "locks", .head = "", .needs_file = needs_file };
+	struct str held = { 0 };
+	struct str read_back = { 0 };
+	struct str lifted = { 0 };
+	struct stat st = { .st_size = -1 };
+	int dir_fd;
+
+	f.dir = mkdtemp(dir);
+	assert_non_null(f.dir);
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	close(openat(dir_fd, f.file, O_WRONLY | O_CREAT, 0644));
+	str_add(&held, OURS);
+	assert_int_equal(hold_write(&f, &held, NULL), 0);
+	assert_int_equal(hold_read(&f, &read_back, NULL), 0);
+	assert_string_equal(str_get(&read_back), OURS);
+	hold_strip(str_get(&read_back), NULL, &lifted);
+	assert_int_equal(hold_write(&f, &lifted, NULL), 0);
+	fstatat(dir_fd, f.file, &st, 0);
+	unlinkat(dir_fd, f.file, 0);
+	close(dir_fd);
+	rmdir(dir);
+	str_fini(&held);
+	str_fini(&read_back);
+	str_fini(&lifted);
+	return (long)st.st_size;
+}
+
+static void test_the_empty_list_stays_where_the_client_needs_it(void **state)
+{
+	(void)state;
+	assert_int_equal(size_after_a_hold(true), 0);
+	assert_int_equal(size_after_a_hold(false), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strip),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_begin_after_an_open_line),
+		cmocka_unit_test(test_lines_that_lost_their_marks),
+		cmocka_unit_test(test_a_record_is_kept),
+		cmocka_unit_test(test_the_empty_list_stays_where_the_client_needs_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

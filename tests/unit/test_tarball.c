@@ -129,6 +129,34 @@ static void the_least_deep_folder_is_found(void **state)
 	assert_int_equal(fd_empty_dir(s->stage_fd, NULL), 0);
 }
 
+/* A hole of 3 GiB and not a byte of data, as GNU tar has sparse files. */
+static void tar_hole(struct str *tar, const char *name)
+{
+	size_t at = tar->len;
+	unsigned int sum = 0;
+
+	tar_add_raw(tar, 'S', name, strlen(name), "", 0644, "", 0);
+	memcpy(tar->p + at + 386, "00000000000", 12);
+	memcpy(tar->p + at + 398, "00000000000", 12);
+	memcpy(tar->p + at + 483, "30000000000", 12);
+	memset(tar->p + at + 148, ' ', 8);
+	for (size_t i = 0; i < 512; i++)
+		sum += (unsigned char)tar->p[at + i];
+	snprintf(tar->p + at + 148, 8, "%06o", sum);
+}
+
+static void holes_count_as_content(void **state)
+{
+	const struct scratch *s = *state;
+	struct str tar = { 0 };
+
+	tar_hole(&tar, "one");
+	assert_int_equal(unpack(s, &tar, NULL), 0);
+	tar_hole(&tar, "one");
+	tar_hole(&tar, "two");
+	assert_refused(s, &tar, -KGE_LIMIT, "two");
+}
+
 /* Written, read back: contents, modes and links are the same, in every compression. */
 static void what_is_written_can_be_read(void **state)
 {
@@ -176,6 +204,7 @@ int main(void)
 		TEST(setuid_and_devices_are_refused),
 		TEST(what_is_no_archive_is_said),
 		TEST(the_least_deep_folder_is_found),
+		TEST(holes_count_as_content),
 		TEST(what_is_written_can_be_read),
 	};
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Programs started from a process that is not ours. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "plugins/rpm/child.h"
+
+static char said[4096];
+
+static void keep_line(const char *line)
+{
+	const size_t n = strlen(said);
+
+	snprintf(said + n, sizeof(said) - n, "%s|", line);
+}
+
+static int run_logged(const char *script)
+{
+	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+	const struct child_how how = {
+		.argv = argv, .in_fd = -1, .err = CHILD_STDERR_LOGGED, .log = keep_line
+	};
+
+	said[0] = '\0';
+	return child_run(&how);
+}
+
+static void test_lines_and_code(void **state)
+{
+	(void)state;
+	assert_int_equal(run_logged("echo one >&2; echo >&2; printf two >&2; exit 4"), 4);
+	assert_string_equal(said, "one||two|");
+	assert_int_equal(run_logged("kill -INT $$"), 128 + SIGINT);
+	assert_string_equal(said, "");
+}
+
+static void test_a_daemon_with_its_stderr(void **state)
+{
+	const time_t from = time(NULL);
+
+	(void)state;
+	assert_int_equal(run_logged("sleep 6 & echo one >&2; exit 3"), 3);
+	assert_string_equal(said, "one|");
+	assert_true(time(NULL) - from < 5);
+}
+
+static void on_child(int signo)
+{
+	(void)signo;
+}
+
+static void test_sigchld_is_the_hosts(void **state)
+{
+	const struct sigaction choices[] = {
+		{ .sa_handler = SIG_IGN },
+		{ .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT },
+		{ .sa_handler = on_child },
+	};
+	struct sigaction old;
+	struct sigaction after;
+
+	(void)state;
+	sigaction(SIGCHLD, NULL, &old);
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		sigaction(SIGCHLD, &choices[i], NULL);
+		assert_int_equal(run_logged("sleep 0.2; exit 5"), 5);
+		sigaction(SIGCHLD, &old, &after);
+		assert_true(after.sa_handler == choices[i].sa_handler);
+		assert_int_equal(after.sa_flags & SA_NOCLDWAIT,
+				 choices[i].sa_flags & SA_NOCLDWAIT);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines_and_code),
+		cmocka_unit_test(test_a_daemon_with_its_stderr),
+		cmocka_unit_test(test_sigchld_is_the_hosts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
