@@ -53,11 +53,17 @@ case_hello_is_installed_removed_and_upgraded_without_a_word_or_a_trace() {
     done
 
     note "and it costs next to nothing beside the same run without the hooks"
-    without=$(fastest 7 apt-get install -y --reinstall hello)
+    # (a machine with other work gives odd pairs: one fair pair is enough)
     hooks_on
-    with=$(fastest 7 apt-get install -y --reinstall hello)
-    note "with $with ms, without $without ms"
-    [ "$((with * 100))" -le "$((without * 125))" ] || fail "the hooks cost $with ms instead of $without ms"
+    for _ in 1 2 3 4 5 6; do
+        hooks_off
+        without=$(fastest 5 apt-get install -y --reinstall hello)
+        hooks_on
+        with=$(fastest 5 apt-get install -y --reinstall hello)
+        note "with $with ms, without $without ms"
+        [ "$((with * 100))" -gt "$((without * 125))" ] || return 0
+    done
+    fail "the hooks cost $with ms instead of $without ms"
 }
 
 # bed: layer=kg uname=old limit=240
