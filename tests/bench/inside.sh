@@ -25,7 +25,7 @@ paired() { echo "$1 $2" >>"/run/bed/out/$mode"; } # NAME MICROSECONDS
 stream()
 {
 	local debs=() i d
-	mapfile -t debs < <(find /srv/bed/base /srv/bed/more -name '*.deb' ! -name 'linux-*' -size -400k -size +2k | sort | head -n 100)
+	mapfile -t debs < <(find /srv/bed/base /srv/bed/more -name '*.deb' ! -name 'linux-*' ! -name '*dkms*' -size -400k -size +2k | sort | head -n 100)
 	mkdir -p /tmp/debs
 	printf 'VERSION 3\nAPT::Architecture=amd64\nDir=/\n\n'
 	for ((i = 0; i < 300; i++)); do
@@ -111,16 +111,16 @@ tree()
 		done
 	done
 }
-no_tree() { rm -rf /var/lib/dkms/bench* /usr/src/bench* /lib/modules/bench* /lib/modules/*/updates/dkms/bench*; }
+no_tree() { rm -rf /var/lib/dkms/bench* /usr/src/bench* /lib/modules/*-bench /lib/modules/*/updates/dkms/bench*; }
 
 status()
 {
 	local runs=9
 	[ "$mode" = ours ] || runs=1
-	tree 0 9 bench-1
+	tree 0 9 6.1.0-1-bench
 	paired 'dkms status, 10 modules x 1 kernel' "$(median "$runs" dkms status)"
 	no_tree
-	tree 0 99 bench-1 bench-2 bench-3
+	tree 0 99 6.1.0-1-bench 6.1.0-2-bench 6.1.0-3-bench
 	paired 'dkms status, 100 modules x 3 kernels' "$(median "$runs" dkms status)"
 	row "  lines printed by $mode" "$(dkms status | grep -c bench)"
 	no_tree
@@ -154,7 +154,7 @@ install_beside()
 {
 	local i
 	install_once() { dkms install v4l2loopback/0.12.7 -k "$BED_OLD_REL"; }
-	[ "$1" -eq 0 ] || tree 1 "$1" bench-1
+	[ "$1" -eq 0 ] || tree 1 "$1" 6.1.0-1-bench
 	for ((i = 0; i < 5; i++)); do
 		dkms uninstall v4l2loopback/0.12.7 -k "$BED_OLD_REL" >/dev/null 2>&1
 		median 1 install_once
