@@ -74,6 +74,7 @@ all: programs man                        ## build everything (default)
 
 $(B)/libbase.a: $(call obj,$(base_src) $(plan_src))
 $(B)/libcore.a: $(call obj,$(core_src))
+$(B)/libplugin.a: $(call obj,$(wildcard plugins/common/*.c))
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@

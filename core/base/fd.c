@@ -126,6 +126,22 @@ struct dirent *fd_list_next(DIR *dir)
 	return entry;
 }
 
+int fd_list_folders(int dir_fd, struct strv *ret_names)
+{
+	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
+	struct dirent *entry;
+	struct stat st;
+
+	if (dir == NULL)
+		return -errno;
+	while ((entry = fd_list_next(dir)) != NULL)
+		if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(st.st_mode))
+			strv_add(ret_names, entry->d_name);
+	strv_sort(ret_names);
+	return strv_ok(ret_names) ? 0 : -ENOMEM;
+}
+
 int fd_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;

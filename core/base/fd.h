@@ -57,6 +57,8 @@ int fd_open_dir_at(int dir_fd, const char *name, struct kg_err *err) _must_check
 DIR *fd_list(int dir_fd);
 /* readdir without "." and "..". */
 struct dirent *fd_list_next(DIR *dir);
+/* Adds the names of @dir_fd's folders, sorted; links are none. */
+int fd_list_folders(int dir_fd, struct strv *ret_names) _must_check_;
 
 int fd_write_all(int fd, const void *data, size_t len) _must_check_;
 /* Whole content, NUL-terminated, at most @max bytes (-KGE_LIMIT beyond). Caller frees. */

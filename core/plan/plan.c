@@ -15,6 +15,11 @@ void plan_fini(struct kg_plan *plan)
 	*plan = (struct kg_plan){ 0 };
 }
 
+bool plan_comes(enum kg_change change)
+{
+	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
+}
+
 const char *plan_change_text(enum kg_change change)
 {
 	switch (change) {

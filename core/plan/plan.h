@@ -88,6 +88,8 @@ int plan_write(const struct kg_plan *plan, struct str *out,
 int plan_digest(const struct kg_plan *plan, char ret_hex[65],
 		struct kg_err *err) _must_check_;
 
+/* It is there afterwards, and is not what it was. */
+bool plan_comes(enum kg_change change);
 const char *plan_change_text(enum kg_change change);
 const char *plan_role_text(enum kg_role role);
 

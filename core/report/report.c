@@ -48,8 +48,7 @@ static void print_packages(FILE *out, const struct kg_package *packages, size_t 
 			   const char *before)
 {
 	for (size_t i = 0; i < n; i++)
-		if (packages[i].change == KG_CHANGE_ENTERS ||
-		    packages[i].change == KG_CHANGE_CHANGES)
+		if (plan_comes(packages[i].change))
 			fprintf(out, "%s%s", before, packages[i].name);
 }
 

@@ -256,8 +256,7 @@ bool run_is_coming_back(const struct kg_system *sys, const char *release)
 		return false;
 	for (size_t i = 0; i < txn.plan.n_kernels; i++)
 		if (strcmp(txn.plan.kernels[i].release, release) == 0)
-			return txn.plan.kernels[i].change == KG_CHANGE_ENTERS ||
-			       txn.plan.kernels[i].change == KG_CHANGE_CHANGES;
+			return plan_comes(txn.plan.kernels[i].change);
 	return false;
 }
 

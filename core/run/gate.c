@@ -375,19 +375,14 @@ static int gate_plan(struct run *run, struct kg_plan *plan, struct kg_err *err)
 	return r;
 }
 
-static bool is_coming(enum kg_change change)
-{
-	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
-}
-
 /* Kernels come and there are sources, or sources come; what only leaves needs no verdict. */
 static bool has_work(struct run *run, const struct kg_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_sources; i++)
-		if (is_coming(plan->sources[i].change))
+		if (plan_comes(plan->sources[i].change))
 			return true;
 	for (size_t i = 0; i < plan->n_kernels; i++)
-		if (is_coming(plan->kernels[i].change))
+		if (plan_comes(plan->kernels[i].change))
 			return run_has_sources(run);
 	return false;
 }
@@ -398,7 +393,7 @@ static int stop_on_policy(struct run *run, const struct kg_plan *plan,
 {
 	int r = 0;
 
-	if (has_work(run, plan) && !run_is_skipped(run->sys, plan)) {
+	if (has_work(run, plan) && !run_is_skipped(run, plan)) {
 		kg_error(
 			"stopped: the policy cannot be read: %s\n"
 			"Nothing was changed. Mend the file, or set KMODGATE=off for this once.",
@@ -417,10 +412,10 @@ static int gate_locked(const struct kg_system *sys, struct kg_plan *plan, bool i
 
 	run_clean_up_for(sys, plan);
 	r = run_init(&run, sys, err);
+	run.is_test = is_test;
 	if (r == -KGE_FORMAT)
 		return stop_on_policy(&run, plan, err);
-	run.is_test = is_test;
-	if (r == 0 && has_work(&run, plan) && !run_is_skipped(sys, plan))
+	if (r == 0 && has_work(&run, plan) && !run_is_skipped(&run, plan))
 		r = gate_plan(&run, plan, err);
 	run_fini(&run);
 	return r;

@@ -63,10 +63,7 @@ struct run_release *run_find_release(struct run *run, const char *release)
 int run_open_source(const struct run *run, const struct kg_source *source,
 		    struct kg_err *err)
 {
-	bool is_new =
-		source->change == KG_CHANGE_ENTERS || source->change == KG_CHANGE_CHANGES;
-
-	if (run->stage_fd >= 0 && is_new) {
+	if (run->stage_fd >= 0 && plan_comes(source->change)) {
 		int fd = fd_try_open_in(run->stage_fd, source->path,
 					O_RDONLY | O_DIRECTORY);
 

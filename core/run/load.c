@@ -239,34 +239,18 @@ static int put_built(struct loading *l, int release_fd, const char *release,
 	return r;
 }
 
-static int list_folders(int dir_fd, struct strv *ret_names)
-{
-	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
-	struct dirent *e;
-
-	while (dir != NULL && (e = fd_list_next(dir)) != NULL) {
-		struct stat st;
-
-		if (fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISDIR(st.st_mode))
-			strv_add(ret_names, e->d_name);
-	}
-	strv_sort(ret_names);
-	return strv_ok(ret_names) ? 0 : -ENOMEM;
-}
-
 /* dkms_main_tree/K/A; files in it (dkms_dbversion of old) are of no use to us. */
 static int put_all_built(struct loading *l)
 {
 	_cleanup_close_ int main_fd = fd_open_dir_at(l->tree_fd, MAIN_TREE, NULL);
 	_cleanup_strv_ struct strv releases = { 0 };
-	int r = main_fd < 0 ? 0 : list_folders(main_fd, &releases);
+	int r = main_fd < 0 ? 0 : fd_list_folders(main_fd, &releases);
 
 	for (size_t i = 0; r == 0 && i < releases.n; i++) {
 		_cleanup_close_ int fd = fd_open_dir_at(main_fd, releases.v[i], l->err);
 		_cleanup_strv_ struct strv arches = { 0 };
 
-		r = fd < 0 ? fd : list_folders(fd, &arches);
+		r = fd < 0 ? fd : fd_list_folders(fd, &arches);
 		for (size_t j = 0; r == 0 && j < arches.n; j++)
 			r = put_built(l, fd, releases.v[i], arches.v[j]);
 	}

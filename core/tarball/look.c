@@ -122,24 +122,6 @@ static bool has_file(int dir_fd, const char *file)
 	       S_ISREG(st.st_mode);
 }
 
-static int list_folders(int dir_fd, struct strv *ret_names)
-{
-	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
-	struct dirent *e;
-
-	if (dir == NULL)
-		return -errno;
-	while ((e = fd_list_next(dir)) != NULL) {
-		struct stat st;
-
-		if (fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISDIR(st.st_mode))
-			strv_add(ret_names, e->d_name);
-	}
-	strv_sort(ret_names);
-	return strv_ok(ret_names) ? 0 : -ENOMEM;
-}
-
 /* Folders exactly @depth below @dir_fd; @path is where it is, and gets the answer. */
 static int find_at_depth(int dir_fd, const char *file, unsigned int depth,
 			 struct str *path)
@@ -150,7 +132,7 @@ static int find_at_depth(int dir_fd, const char *file, unsigned int depth,
 
 	if (depth == 0)
 		return has_file(dir_fd, file) ? 0 : -ENOENT;
-	r = list_folders(dir_fd, &names);
+	r = fd_list_folders(dir_fd, &names);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
 		_cleanup_close_ int sub_fd = fd_open_dir_at(dir_fd, names.v[i], NULL);
 

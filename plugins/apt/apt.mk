@@ -17,13 +17,13 @@ $(A)/apt-event $(A)/dpkg-event $(A)/apt-settle: $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link)
 
 $(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers kept archives removed policy txn \
-	       dpkgdb deb tar unzip version) $(apt_light) $(B)/libbase.a
+	       dpkgdb deb tar unzip version) $(apt_light) $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto zlib liblzma libzstd)
 
 $(A)/apt-state: $(call apt_obj,state_main)
 $(A)/apt-hold:  $(call apt_obj,hold_main hold child owner)
-$(A)/apt-state $(A)/apt-hold: $(B)/libbase.a
+$(A)/apt-state $(A)/apt-hold: $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
 

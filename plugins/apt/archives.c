@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "plugins/apt/content.h"
 #include "plugins/apt/deb.h"
 #include "plugins/apt/planner.h"
 
@@ -37,8 +36,7 @@ static bool visit_new(struct walk *w, const char *name, size_t len)
 	     pkg = txn_find_new(txn, name, len, (size_t)(pkg - txn->packages) + 1)) {
 		is_new = is_new || strlen(pkg->plain_name) == len;
 		/* Headers may depend on their kernel: nothing is built with what that needs. */
-		if (pkg->is_wanted ||
-		    (pkg->new_bits & (CONTENT_IMAGE | CONTENT_MODULES)) != 0)
+		if (pkg->is_wanted || (pkg->new_bits & CONTENT_KERNEL) != 0)
 			continue;
 		pkg->is_wanted = true;
 		follow(w, pkg->depends);
@@ -119,16 +117,6 @@ static bool is_of_coming_source(const struct txn_package *pkg)
 	return pkg->path != NULL && (pkg->new_bits & CONTENT_SOURCE) != 0;
 }
 
-static const struct kg_plan_kernel *kernel_of(const struct planner *p,
-					      const struct txn_package *pkg,
-					      unsigned int bits)
-{
-	for (size_t i = 0; i < p->plan->n_kernels; i++)
-		if ((txn_bits_of(&pkg->after, p->plan->kernels[i].release) & bits) != 0)
-			return &p->plan->kernels[i];
-	return NULL;
-}
-
 static void want_sources(struct planner *p)
 {
 	for (size_t i = 0; i < p->txn->n; i++) {
@@ -139,43 +127,25 @@ static void want_sources(struct planner *p)
 	}
 }
 
-static void add_archive(struct planner *p, const struct txn_package *pkg,
-			enum kg_role role, const struct kg_plan_kernel *kernel)
+static unsigned int bits_of(const void *package, const char *release)
 {
-	struct kg_plan_archive *a =
-		ARENA_ADD(&p->plan->arena, p->plan->archives, p->plan->n_archives);
+	const struct txn_package *pkg = package;
 
-	if (a == NULL)
-		return;
-	*a = (struct kg_plan_archive){
+	return txn_bits_of(&pkg->after, release);
+}
+
+static void list_archive(struct planner *p, const struct txn_package *pkg)
+{
+	const struct kg_plan_archive archive = {
 		.package = pkg->name,
 		.version = pkg->new_version,
 		.path = pkg->path,
 		.change = pkg->is_fetched
 				  ? KG_CHANGE_STAYS
-				  : planner_change(pkg->old_version != NULL, true),
-		.role = role,
-		.release = kernel != NULL ? kernel->release : NULL,
+				  : planning_change(pkg->old_version != NULL, true),
 	};
-}
 
-static void list_archive(struct planner *p, const struct txn_package *pkg)
-{
-	const struct kg_plan_kernel *k = kernel_of(p, pkg, CONTENT_IMAGE);
-
-	if (k != NULL) {
-		add_archive(p, pkg, KG_ROLE_IMAGE, k);
-		return;
-	}
-	k = kernel_of(p, pkg, CONTENT_MODULES);
-	if (k != NULL) {
-		add_archive(p, pkg, KG_ROLE_MODULES, k);
-		return;
-	}
-	if (!pkg->is_wanted)
-		return;
-	k = kernel_of(p, pkg, CONTENT_HEADERS);
-	add_archive(p, pkg, k != NULL ? KG_ROLE_HEADERS : KG_ROLE_OTHER, k);
+	planning_add_archive(p->plan, archive, pkg->is_wanted, bits_of, pkg);
 }
 
 int planner_add_archives(struct planner *p, struct kg_err *err)

@@ -55,7 +55,7 @@ static bool take_coming(struct planner *p, struct kg_plan_kernel *k,
 		if (!after || !fits(pkg->new_version, image_version))
 			continue;
 		add_header(p, k, pkg->name, pkg->new_version,
-			   planner_change(before, after));
+			   planning_change(before, after));
 		pkg->is_wanted = true;
 	}
 	return is_decided;

@@ -38,11 +38,5 @@ void hold_add_pin(struct hold_list *list, struct hold *hold, const char *package
 		  const char *version);
 void hold_drop(struct hold_list *list, const char *release);
 
-/*
- * A digest of what a hold hangs on: module sources, compilers, kmodgate's policy and overrides.
- * When it changes the next run may succeed.
- */
-int hold_reason(char ret_hex[65], struct kg_err *err) _must_check_;
-
 #define HOLD_DIR "/etc/apt/preferences.d"
 #define HOLD_FILE "00kmodgate-hold.pref"

@@ -18,15 +18,11 @@
 #include "core/base/spawn.h"
 #include "core/plan/plan.h"
 #include "plugins/apt/hold.h"
+#include "plugins/common/hold_reason.h"
 
 #define FETCH_PROGRAM KG_LIBEXECDIR "/apt-fetch"
 #define FETCH_TIMEOUT_MS 25000
 #define FETCH_MAX (1u << 20)
-
-static bool comes(enum kg_change change)
-{
-	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
-}
 
 static bool is_named(const char *release, int argc, char **argv)
 {
@@ -81,7 +77,7 @@ static void pin_packages(struct hold_list *list, struct hold *hold,
 			 const struct kg_package *packages, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (comes(packages[i].change))
+		if (plan_comes(packages[i].change))
 			hold_add_pin(list, hold, packages[i].name, packages[i].version);
 }
 
@@ -117,7 +113,7 @@ static int set_holds(int argc, char **argv, int dir_fd, struct hold_list *list,
 		return r;
 	}
 	for (size_t i = 0; i < plan.n_kernels; i++)
-		if (comes(plan.kernels[i].change) &&
+		if (plan_comes(plan.kernels[i].change) &&
 		    is_named(plan.kernels[i].release, argc, argv))
 			hold_kernel(list, &plan.kernels[i]);
 	plan_fini(&plan);

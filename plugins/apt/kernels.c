@@ -165,7 +165,7 @@ static void add_kernel_packages(struct planner *p, struct kg_plan_kernel *k)
 				    .role = ((before | after) & CONTENT_IMAGE) != 0
 						    ? KG_ROLE_IMAGE
 						    : KG_ROLE_MODULES,
-				    .change = planner_change(before != 0, after != 0) });
+				    .change = planning_change(before != 0, after != 0) });
 	}
 }
 
@@ -291,7 +291,8 @@ static void add_sources_of(struct planner *p, const struct txn_package *pkg)
 		const char *path = pkg->after.sources[i];
 
 		if (name_is_path(path))
-			add_source(p, pkg, path, planner_change(is_taken(p, path), true));
+			add_source(p, pkg, path,
+				   planning_change(is_taken(p, path), true));
 	}
 	for (size_t i = 0; i < pkg->before.n_sources; i++) {
 		const char *path = pkg->before.sources[i];

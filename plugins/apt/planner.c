@@ -4,29 +4,6 @@
 #include <ctype.h>
 #include <string.h>
 
-enum kg_change planner_change(bool before, bool after)
-{
-	if (before && after)
-		return KG_CHANGE_CHANGES;
-	return after ? KG_CHANGE_ENTERS : KG_CHANGE_LEAVES;
-}
-
-static bool comes(enum kg_change change)
-{
-	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
-}
-
-bool planner_builds(const struct planner *p)
-{
-	for (size_t i = 0; i < p->plan->n_kernels; i++)
-		if (comes(p->plan->kernels[i].change))
-			return true;
-	for (size_t i = 0; i < p->plan->n_sources; i++)
-		if (comes(p->plan->sources[i].change))
-			return true;
-	return false;
-}
-
 /* "0.deb12.4", "56", "rc3": between the version and the flavour. */
 static bool is_number_part(const char *part, size_t len)
 {
@@ -77,7 +54,7 @@ int planner_make(struct planner *p, const char *run_dir, struct kg_err *err)
 	if (r == 0)
 		r = planner_add_sources(p, err);
 	planner_drop_kept(p);
-	if (r < 0 || !planner_builds(p))
+	if (r < 0 || !planning_builds(p->plan))
 		return r;
 	r = planner_add_headers(p, err);
 	if (r == 0)

@@ -3,6 +3,7 @@
 /* From the packages of a transaction to the plan. */
 #include "core/plan/plan.h"
 #include "plugins/apt/txn.h"
+#include "plugins/common/planning.h"
 
 struct planner {
 	struct txn *txn;
@@ -29,10 +30,6 @@ void planner_drop_kept(struct planner *p);
 /* All of them. */
 int planner_make(struct planner *p, const char *run_dir, struct kg_err *err) _must_check_;
 
-/* A kernel or a source enters or changes: something may be built. */
-bool planner_builds(const struct planner *p);
-/* What @pkg does to something its old and new version have or have not. */
-enum kg_change planner_change(bool before, bool after);
 /* "amd64" of 6.1.0-56-amd64; "" when there is none. In the plan's arena. */
 const char *planner_flavour(struct planner *p, const char *release);
 

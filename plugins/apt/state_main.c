@@ -10,6 +10,7 @@
 #include "core/base/name.h"
 #include "core/base/spawn.h"
 #include "core/plan/plan.h"
+#include "plugins/common/state_answer.h"
 
 #define QUERY_PROGRAM "/usr/bin/dpkg-query"
 #define QUERY_TIMEOUT_MS 60000
@@ -144,19 +145,11 @@ static int name_packages(struct kg_state *state, int n, char **names, struct kg_
 int main(int argc, char **argv)
 {
 	_cleanup_str_ struct str rows = { 0 };
-	_cleanup_str_ struct str out = { 0 };
 	struct kg_state state = { 0 };
 	struct kg_err err = { 0 };
 	int r = name_packages(&state, argc - 1, argv + 1, &err);
 
 	if (r == 0 && state.n_packages > 0)
 		r = fill_states(&state, &rows, &err);
-	if (r == 0)
-		r = state_write(&state, &out, &err);
-	state_fini(&state);
-	if (r < 0) {
-		fprintf(stderr, "kmodgate: %s\n", kg_err_text(&err, r));
-		return 1;
-	}
-	return fputs(str_get(&out), stdout) < 0 || fflush(stdout) != 0;
+	return state_answer(&state, r, &err);
 }

@@ -10,10 +10,7 @@
 #include <rpm/rpmfiles.h>
 #include <rpm/rpmtd.h>
 
-#include "plugins/rpm/content.h"
 #include "plugins/rpm/planner.h"
-
-#define KERNEL_BITS (CONTENT_IMAGE | CONTENT_MODULES)
 
 /* What any module is built with, whoever depends on it. */
 static const char *const tools[] = { "make", "gcc", "binutils", "glibc-devel" };
@@ -80,7 +77,7 @@ static bool visit_new(struct walk *w, const char *name)
 			continue;
 		is_new = true;
 		/* Headers may depend on their kernel: nothing is built with what that needs. */
-		if (pkg->is_wanted || (all_bits(pkg) & KERNEL_BITS) != 0)
+		if (pkg->is_wanted || (all_bits(pkg) & CONTENT_KERNEL) != 0)
 			continue;
 		pkg->is_wanted = true;
 		follow(w, pkg->header);
@@ -113,7 +110,7 @@ static bool has_candidates(const struct txn *txn)
 {
 	for (size_t i = 0; i < txn->n; i++)
 		if (txn->packages[i].path != NULL && !txn->packages[i].is_wanted &&
-		    (all_bits(&txn->packages[i]) & KERNEL_BITS) == 0)
+		    (all_bits(&txn->packages[i]) & CONTENT_KERNEL) == 0)
 			return true;
 	return false;
 }
@@ -153,51 +150,21 @@ static int walk_dependencies(struct planner *p, struct kg_err *err)
 
 /* ---- the list ---- */
 
-static const struct kg_plan_kernel *kernel_of(const struct planner *p,
-					      const struct package *pkg,
-					      unsigned int bits)
+static unsigned int bits_of(const void *package, const char *release)
 {
-	for (size_t i = 0; i < p->plan->n_kernels; i++)
-		if ((package_bits(pkg, p->plan->kernels[i].release) & bits) != 0)
-			return &p->plan->kernels[i];
-	return NULL;
-}
-
-static void add_archive(struct planner *p, const struct package *pkg, enum kg_role role,
-			const struct kg_plan_kernel *kernel)
-{
-	struct kg_plan_archive *a =
-		ARENA_ADD(&p->plan->arena, p->plan->archives, p->plan->n_archives);
-
-	if (a == NULL)
-		return;
-	*a = (struct kg_plan_archive){
-		.package = pkg->name,
-		.version = pkg->evr,
-		.path = pkg->path,
-		.change = package_change(p->txn, pkg),
-		.role = role,
-		.release = kernel != NULL ? kernel->release : NULL,
-	};
+	return package_bits(package, release);
 }
 
 static void list_archive(struct planner *p, const struct package *pkg)
 {
-	const struct kg_plan_kernel *k = kernel_of(p, pkg, CONTENT_IMAGE);
+	const struct kg_plan_archive archive = {
+		.package = pkg->name,
+		.version = pkg->evr,
+		.path = pkg->path,
+		.change = package_change(p->txn, pkg),
+	};
 
-	if (k != NULL) {
-		add_archive(p, pkg, KG_ROLE_IMAGE, k);
-		return;
-	}
-	k = kernel_of(p, pkg, CONTENT_MODULES);
-	if (k != NULL) {
-		add_archive(p, pkg, KG_ROLE_MODULES, k);
-		return;
-	}
-	if (!pkg->is_wanted)
-		return;
-	k = kernel_of(p, pkg, CONTENT_HEADERS);
-	add_archive(p, pkg, k != NULL ? KG_ROLE_HEADERS : KG_ROLE_OTHER, k);
+	planning_add_archive(p->plan, archive, pkg->is_wanted, bits_of, pkg);
 }
 
 int planner_add_archives(struct planner *p, struct kg_err *err)

@@ -17,26 +17,36 @@
 #define PIPE_CAPACITY (64 * 1024)
 #define LOOK_MS 100
 
-/* Between fork and exec only what may be called when another thread held a lock. */
-static _Noreturn void become_child(const struct child_how *how, int in_fd, int err_fd,
-				   pid_t parent)
+/* From here to exec only what may be called when another thread held a lock. */
+static void reset_signals(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(CHILD_NOT_STARTED);
 	for (int signo = 1; signo < NSIG; signo++)
 		sigaction(signo, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Before Linux 5.11 rpm's descriptors stay open: a nuisance, not more. */
+static _Noreturn void become_program(const char *const argv[])
+{
+	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+	execv(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(CHILD_NOT_STARTED);
+}
+
+static _Noreturn void become_child(const struct child_how *how, int in_fd, int err_fd,
+				   pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(CHILD_NOT_STARTED);
+	reset_signals();
 	if (dup2(in_fd, 0) < 0 || (err_fd >= 0 && dup2(err_fd, 2) < 0))
 		_exit(CHILD_NOT_STARTED);
-	/* Before Linux 5.11 rpm's descriptors stay open: a nuisance, not more. */
-	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
-	execv(how->argv[0], (char *const *)(uintptr_t)how->argv);
-	_exit(CHILD_NOT_STARTED);
+	become_program(how->argv);
 }
 
 static int wait_child(pid_t child)
@@ -45,7 +55,7 @@ static int wait_child(pid_t child)
 
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
-			return CHILD_NOT_STARTED;
+			return CHILD_LOST;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -86,21 +96,20 @@ static bool has_ended(pid_t child)
 
 /*
  * A daemon the child left may keep the pipe open for ever: what counts is that the child has
- * ended. Then what the pipe still holds is taken, and no more. A look every now and then, as
- * there is no pidfd_open before Linux 5.3.
+ * ended. Then what the pipe still holds is taken, and no more; true: somebody may still write to it. A
+ * look every now and then, as there is no pidfd_open before Linux 5.3.
  */
-static void log_lines(int fd, pid_t child, void (*log)(const char *line))
+static bool log_lines(int fd, pid_t child, void (*log)(const char *line))
 {
 	struct pollfd pipe_poll = { .fd = fd, .events = POLLIN };
 	struct line line = { .log = log };
 	ssize_t left = PIPE_CAPACITY;
 	bool is_last = false;
+	ssize_t n = -1;
 	char text[4096];
 
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	while (left > 0) {
-		ssize_t n;
-
 		is_last = is_last || has_ended(child);
 		n = read(fd, text, sizeof(text));
 		if (n > 0)
@@ -114,7 +123,33 @@ static void log_lines(int fd, pid_t child, void (*log)(const char *line))
 	}
 	if (line.n > 0)
 		end_line(&line);
-	close(fd);
+	return n != 0;
+}
+
+/*
+ * Who writes to a pipe that nobody reads is ended by SIGPIPE. What such a daemon says from now on is
+ * read and thrown away by a process that is nobody's child here, and ends with the last writer.
+ */
+static void drain(int fd)
+{
+	static const char *const reader[] = { "/bin/cat", NULL };
+	const int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	const pid_t child = null_fd < 0 ? -1 : fork();
+
+	if (child == 0) {
+		if (fork() != 0)
+			_exit(0);
+		reset_signals();
+		setsid();
+		fcntl(fd, F_SETFL, 0);
+		if (dup2(fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(null_fd, 2) < 0)
+			_exit(CHILD_NOT_STARTED);
+		become_program(reader);
+	}
+	if (null_fd >= 0)
+		close(null_fd);
+	if (child > 0)
+		(void)wait_child(child);
 }
 
 /* ---- the run ---- */
@@ -132,8 +167,11 @@ static int run_with(const struct child_how *how, int in_fd, int err_pipe[2])
 		become_child(how, in_fd, err_pipe[1], self);
 	if (err_pipe[1] >= 0)
 		close(err_pipe[1]);
-	if (err_pipe[0] >= 0)
-		log_lines(err_pipe[0], child, how->log);
+	if (err_pipe[0] >= 0) {
+		if (log_lines(err_pipe[0], child, how->log))
+			drain(err_pipe[0]);
+		close(err_pipe[0]);
+	}
 	return child < 0 ? CHILD_NOT_STARTED : wait_child(child);
 }
 

@@ -18,5 +18,6 @@ struct child_how {
 };
 
 #define CHILD_NOT_STARTED 127
-/* Exit code, 128+signal, or CHILD_NOT_STARTED. */
+#define CHILD_LOST (-1) /* the client waits for all children, and has taken its end */
+/* Exit code, 128+signal, CHILD_NOT_STARTED or CHILD_LOST. */
 int child_run(const struct child_how *how);

@@ -7,14 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-enum content_bits {
-	CONTENT_IMAGE = 1,   /* a kernel image: its release enters, changes or leaves */
-	CONTENT_MODULES = 2, /* anything else below lib/modules/R */
-	CONTENT_SOURCE = 4,  /* usr/src/X/dkms.conf */
-	CONTENT_HEADERS = 8, /* a header tree, or lib/modules/R/build */
-};
-/* Headers alone change no kernel and no module source. */
-#define CONTENT_MATTERS (CONTENT_IMAGE | CONTENT_MODULES | CONTENT_SOURCE)
+#include "plugins/common/content.h"
 
 #define CONTENT_RELEASE_SIZE (NAME_MAX + 1)
 

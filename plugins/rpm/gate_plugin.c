@@ -71,12 +71,19 @@ static void log_line(const char *line)
 	rpmlog(now.level != 0 ? now.level : RPMLOG_NOTICE, "%s\n", line);
 }
 
+static const char *what_happened(int code)
+{
+	if (code == CHILD_LOST)
+		return "was waited for by somebody else";
+	return code == CHILD_NOT_STARTED ? "cannot be started" : "failed";
+}
+
 static void warn_unchecked(const char *program, int code)
 {
 	rpmlog(RPMLOG_WARNING,
 	       "kmodgate: %s %s (%d): the transaction goes on WITHOUT a check of kernel "
 	       "modules\n",
-	       program, code == CHILD_NOT_STARTED ? "cannot be started" : "failed", code);
+	       program, what_happened(code), code);
 }
 
 /* ---- what a package is to us ---- */
@@ -309,7 +316,7 @@ static void run_core(const char *verb, const char *arg, const char *more)
 	};
 	int code = child_run(&how);
 
-	if (code != 0)
+	if (code != 0 && code != CHILD_LOST)
 		rpmlog(RPMLOG_WARNING, "kmodgate: \"kmodgate %s %s\" ended with %d\n",
 		       verb, arg, code);
 }

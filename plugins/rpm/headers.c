@@ -172,7 +172,7 @@ int planner_add_headers(struct planner *p, struct kg_err *err)
 		struct kg_plan_kernel *k = &p->plan->kernels[i];
 		const struct package *image = image_of(p->txn, k->release);
 
-		if (!kernel_comes(k) || add_from_transaction(p, k, image) ||
+		if (!plan_comes(k->change) || add_from_transaction(p, k, image) ||
 		    add_installed(p, k) || image == NULL)
 			continue;
 		search_caches(p, image);

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/digest.h"
 #include "core/base/fd.h"
 
 #define FILE_MAX (4u << 20)
@@ -305,53 +304,4 @@ int hold_write(const struct hold_format *f, const struct str *text, struct kg_er
 	if (r == 0 && f->record_dir != NULL)
 		write_record(f, str_get(text));
 	return r;
-}
-
-/* ---- the reason ---- */
-
-static void add_stat(struct digest *d, const char *path)
-{
-	char text[96];
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return;
-	snprintf(text, sizeof(text), "%lld %lld.%09ld", (long long)st.st_size,
-		 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-	digest_add_field(d, path, text);
-}
-
-static void add_entries(struct digest *d, const char *folder, const char *tail)
-{
-	_cleanup_strv_ struct strv paths = { 0 };
-	_cleanup_close_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *dir = fd >= 0 ? fd_list(fd) : NULL;
-	struct dirent *entry;
-
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		strv_addf(&paths, "%s/%s%s", folder, entry->d_name, tail);
-	strv_sort(&paths);
-	for (size_t i = 0; i < paths.n; i++)
-		add_stat(d, paths.v[i]);
-	d->failed = d->failed || !strv_ok(&paths);
-}
-
-int hold_reason(char ret_hex[DIGEST_HEX_SIZE], struct kg_err *err)
-{
-	static const char *const tools[] = { "/usr/bin/gcc", "/usr/bin/clang",
-					     "/usr/bin/ld", "/usr/bin/pahole",
-					     "/etc/kmodgate/kmodgate.yaml" };
-	struct digest d;
-	int r = digest_init(&d);
-
-	if (r < 0)
-		return kg_fail_errno(err, r, "digest of the hold's reason");
-	for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
-		add_stat(&d, tools[i]);
-	add_entries(&d, "/usr/src", "/dkms.conf");
-	add_entries(&d, "/etc/kmodgate/kmodgate.d", "");
-	add_entries(&d, "/etc/dkms", "");
-	r = digest_final(&d, ret_hex);
-	digest_fini(&d);
-	return r < 0 ? kg_fail_errno(err, r, "digest of the hold's reason") : 0;
 }

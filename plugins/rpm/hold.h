@@ -39,6 +39,3 @@ void hold_list(const char *text, struct strv *list, struct str *reason);
 void hold_rejoin(const char *text, const char *record, struct str *out);
 void hold_begin(struct str *out, const char *release, const char *reason);
 void hold_end(struct str *out);
-
-/* A digest of what a hold hangs on; when it changes the next run may succeed. */
-int hold_reason(char ret_hex[65], struct kg_err *err) _must_check_;

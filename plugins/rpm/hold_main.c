@@ -13,17 +13,13 @@
 #include "core/base/arena.h"
 #include "core/plan/plan.h"
 #include "plugins/rpm/hold.h"
+#include "plugins/common/hold_reason.h"
 
 struct request {
 	const char *verb;
 	char **releases;
 	int n;
 };
-
-static bool comes(enum kg_change change)
-{
-	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
-}
 
 static bool is_named(const struct request *req, const char *release)
 {
@@ -42,7 +38,7 @@ static void print_package(const struct hold_format *f, const struct kg_package *
 	const size_t n_vr = strlen(vr);
 	char name[256];
 
-	if (!comes(pkg->change))
+	if (!plan_comes(pkg->change))
 		return;
 	for (const char *p = strchr(pkg->name, '-'); p != NULL; p = strchr(p + 1, '-'))
 		if (strncmp(p + 1, vr, n_vr) == 0 && p[1 + n_vr] == '.') {
@@ -79,7 +75,7 @@ static int set_in(const struct hold_format *f, const struct request *req,
 		const struct kg_plan_kernel *k = &plan->kernels[i];
 		struct str next = { 0 };
 
-		if (!comes(k->change) || !is_named(req, k->release))
+		if (!plan_comes(k->change) || !is_named(req, k->release))
 			continue;
 		hold_strip(str_get(&text), k->release, &next);
 		print_kernel(f, k, reason, &next);

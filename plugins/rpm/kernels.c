@@ -9,19 +9,6 @@
 #include "plugins/rpm/content.h"
 #include "plugins/rpm/planner.h"
 
-#define KERNEL_BITS (CONTENT_IMAGE | CONTENT_MODULES)
-
-bool planner_builds(const struct planner *p)
-{
-	for (size_t i = 0; i < p->plan->n_kernels; i++)
-		if (kernel_comes(&p->plan->kernels[i]))
-			return true;
-	for (size_t i = 0; i < p->plan->n_sources; i++)
-		if (p->plan->sources[i].change != KG_CHANGE_LEAVES)
-			return true;
-	return false;
-}
-
 /* ---- one release ---- */
 
 static bool is_on_disk(const char *release)
@@ -50,7 +37,7 @@ static unsigned int bits_of_side(const struct txn *txn, const char *release, boo
 	for (size_t i = 0; i < txn->n; i++)
 		if ((txn->packages[i].path != NULL) == comes)
 			bits |= package_bits(&txn->packages[i], release);
-	return bits & KERNEL_BITS;
+	return bits & CONTENT_KERNEL;
 }
 
 /* false: not a kernel of this machine (modules for one that is not here). */
@@ -148,7 +135,7 @@ static void fill_kernel(struct planner *p, struct kg_plan_kernel *k)
 {
 	for (size_t i = 0; i < p->txn->n; i++) {
 		const struct package *pkg = &p->txn->packages[i];
-		unsigned int bits = package_bits(pkg, k->release) & KERNEL_BITS;
+		unsigned int bits = package_bits(pkg, k->release) & CONTENT_KERNEL;
 
 		if (bits == 0 || pkg->is_fetched)
 			continue;
@@ -193,7 +180,7 @@ int planner_add_kernels(struct planner *p, struct kg_err *err)
 		const struct package *pkg = &p->txn->packages[i];
 
 		for (size_t k = 0; k < pkg->n_hits; k++)
-			if ((pkg->hits[k].bit & KERNEL_BITS) != 0)
+			if ((pkg->hits[k].bit & CONTENT_KERNEL) != 0)
 				add_kernel(p, pkg->hits[k].release);
 	}
 	return p->plan->arena.failed ? kg_fail_errno(err, -ENOMEM, "making the plan") : 0;

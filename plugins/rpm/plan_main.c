@@ -106,7 +106,7 @@ static int fill_plan(const struct request *req, struct planner *p, struct kg_err
 	add_growth(p);
 	if (r == 0)
 		r = planner_add_sources(p, err);
-	if (r == 0 && planner_builds(p)) {
+	if (r == 0 && planning_builds(p->plan)) {
 		r = planner_add_headers(p, err);
 		if (r == 0)
 			r = planner_add_archives(p, err);

@@ -3,6 +3,7 @@
 /* From the packages of a transaction to the plan. */
 #include "core/plan/plan.h"
 #include "plugins/rpm/package.h"
+#include "plugins/common/planning.h"
 
 struct planner {
 	struct txn *txn;
@@ -17,13 +18,6 @@ int planner_add_archives(struct planner *p, struct kg_err *err) _must_check_;
 /* Writes RUN_DIR/removed-rpm-DIGEST when there is something to say. */
 int planner_add_removed(struct planner *p, const char *run_dir,
 			struct kg_err *err) _must_check_;
-
-static inline bool kernel_comes(const struct kg_plan_kernel *k)
-{
-	return k->change == KG_CHANGE_ENTERS || k->change == KG_CHANGE_CHANGES;
-}
-/* A kernel or a source enters or changes: something may be built. */
-bool planner_builds(const struct planner *p);
 
 /* Below @dir, at most @depth folders down: calls @take for every *.rpm. */
 void archives_find(const char *dir, unsigned int depth,

@@ -33,7 +33,7 @@ $(RPM_B)/kmodgate.so: $(call rpm_pic_obj,gate_plugin child client content)
 $(RPM_B)/rpm-plan: $(call rpm_obj,plan_main package steps kernels headers archives removed content)
 $(RPM_B)/rpm-state: $(call rpm_obj,state_main)
 $(RPM_B)/rpm-locks: $(call rpm_obj,hold_main hold)
-$(addprefix $(RPM_B)/,$(RPM_PROGRAMS)): $(B)/libbase.a
+$(addprefix $(RPM_B)/,$(RPM_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		$(rpm_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
 

@@ -16,6 +16,7 @@
 
 #include "core/base/name.h"
 #include "core/plan/plan.h"
+#include "plugins/common/state_answer.h"
 
 /* In the database means unpacked: rpm adds a package after its files, and takes nothing back. */
 static int fill_one(rpmts ts, struct kg_state *state, const char *name,
@@ -59,17 +60,9 @@ static int fill(int n, char **names, struct kg_state *state, struct kg_err *err)
 
 int main(int argc, char **argv)
 {
-	_cleanup_str_ struct str out = { 0 };
 	struct kg_state state = { 0 };
 	struct kg_err err = { 0 };
 	int r = fill(argc - 1, argv + 1, &state, &err);
 
-	if (r == 0)
-		r = state_write(&state, &out, &err);
-	state_fini(&state);
-	if (r < 0) {
-		fprintf(stderr, "kmodgate: %s\n", kg_err_text(&err, r));
-		return 1;
-	}
-	return fputs(str_get(&out), stdout) < 0 || fflush(stdout) != 0;
+	return state_answer(&state, r, &err);
 }

@@ -10,6 +10,7 @@
 #include "core/base/fd.h"
 #include "core/commit/modtree.h"
 #include "tests/fault/actions.h"
+#include "tests/lib/system.h"
 
 struct bench bench;
 
@@ -34,13 +35,7 @@ void open_system(struct kg_system *sys)
 		.root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		.root = root,
 		.running = HERE,
-		.arch = "x86_64",
-		.dkms_tree = "var/lib/dkms",
-		.source_tree = "usr/src",
-		.install_tree = "lib/modules",
-		.state_dir = "var/lib/kmodgate",
-		.cache_dir = "var/cache/kmodgate",
-		.log_dir = "var/log/kmodgate",
+		TEST_SYSTEM_PLACES,
 	};
 	if (sys->root_fd < 0)
 		die(root);

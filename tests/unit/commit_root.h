@@ -11,6 +11,7 @@
 #include "core/base/fd.h"
 #include "core/base/proc.h"
 #include "core/commit/commit.h"
+#include "tests/lib/system.h"
 
 #define RELEASE "6.1.0-9-test"
 
@@ -31,13 +32,7 @@ __attribute__((unused)) static int root_make(void **state)
 		.root_fd = open(t.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		.root = t.path,
 		.running = RELEASE,
-		.arch = "x86_64",
-		.dkms_tree = "var/lib/dkms",
-		.source_tree = "usr/src",
-		.install_tree = "lib/modules",
-		.state_dir = "var/lib/kmodgate",
-		.cache_dir = "var/cache/kmodgate",
-		.log_dir = "var/log/kmodgate",
+		TEST_SYSTEM_PLACES,
 	};
 	t.sealed_fd = fd_make_dir_in(t.sys.root_fd, "sealed", 0755, NULL);
 	*state = &t;

@@ -13,6 +13,7 @@
 #include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/store/store.h"
+#include "tests/lib/system.h"
 
 #define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -85,8 +86,7 @@ static int setup(void **state)
 	}
 	f->sys = (struct kg_system){
 		.root_fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-		.cache_dir = "var/cache/kmodgate",
-		.dkms_tree = "var/lib/dkms",
+		TEST_SYSTEM_PLACES,
 	};
 	make_out(f);
 	*state = f;

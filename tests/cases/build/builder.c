@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "tests/lib/system.h"
 
 struct options {
 	struct kg_system sys;
@@ -192,11 +193,8 @@ int main(int argc, char **argv)
 	static struct options o = {
 		.sys = { .root_fd = -1,
 			 .root = "/",
-			 .arch = "x86_64",
 			 .running = "6.1.0-1",
-			 .dkms_tree = "var/lib/dkms",
-			 .source_tree = "usr/src",
-			 .install_tree = "lib/modules",
+			 TEST_SYSTEM_PLACES,
 			 .build_uid = 990,
 			 .build_gid = 990 },
 		.source = { .name = "m", .version = "1" },

@@ -15,6 +15,16 @@ broken() {
     bed_break "/usr/src/$1-1/$1.c"
 }
 
+# The newer kernel is refused because of NAME/1, with this as the error; nothing but a hold has changed.
+expect_upgrade_stopped_by() { # NAME ERROR-RE
+    bed_pockets base old new
+    bed_before
+    run apt-get install -y linux-image-amd64 linux-headers-amd64
+    expect_rc 100
+    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_NEW_REL")" "^ *module +$1/1" "^ *error +.*($2)"
+    expect_unchanged hold
+}
+
 # bed: layer=kg uname=old
 case_what_never_worked_here_stops_nothing_unless_always_is_required() {
     broken neverbuilt
@@ -67,12 +77,7 @@ case_never_lets_the_kernel_come_without_a_module_that_worked() {
 case_excluded_for_the_new_kernel_though_it_works_here_stops() {
     register exclusive "BUILD_EXCLUSIVE_KERNEL=\"^$(re "$BED_OLD_REL")\$\""
     dkms install exclusive/1 -k "$BED_OLD_REL"
-    bed_pockets base old new
-    bed_before
-    run apt-get install -y linux-image-amd64 linux-headers-amd64
-    expect_rc 100
-    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_NEW_REL")" '^ *module +exclusive/1' '^ *error +.*BUILD_EXCLUSIVE'
-    expect_unchanged hold
+    expect_upgrade_stopped_by exclusive BUILD_EXCLUSIVE
 }
 
 case_excluded_for_a_kernel_that_ships_it_itself_passes() {
@@ -92,12 +97,7 @@ case_a_module_that_works_here_but_has_lost_its_source_stops() {
     register lost
     dkms install lost/1 -k "$BED_OLD_REL"
     mv /usr/src/lost-1 /usr/src/elsewhere
-    bed_pockets base old new
-    bed_before
-    run apt-get install -y linux-image-amd64 linux-headers-amd64
-    expect_rc 100
-    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_NEW_REL")" '^ *module +lost/1' '^ *error +.*(source|dkms\.conf)'
-    expect_unchanged hold
+    expect_upgrade_stopped_by lost 'source|dkms\.conf'
 }
 
 case_a_lost_source_is_missed_though_no_other_is_registered() {
@@ -105,10 +105,7 @@ case_a_lost_source_is_missed_though_no_other_is_registered() {
     register lost
     dkms install lost/1 -k "$BED_OLD_REL"
     rm -r /usr/src/lost-1
-    bed_pockets base old new
-    run apt-get install -y linux-image-amd64 linux-headers-amd64
-    expect_rc 100
-    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_NEW_REL")" '^ *module +lost/1' '^ *error +.*(source|dkms\.conf)'
+    expect_upgrade_stopped_by lost 'source|dkms\.conf'
 }
 
 case_it_worked_at_the_last_upgrade_is_remembered_after_the_old_kernel_has_gone() {
