@@ -8,12 +8,13 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-static int open_beneath(int root_fd, const char *path, int flags, mode_t mode)
+static int open_beneath(int root_fd, const char *path, int flags, mode_t mode,
+			uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = (unsigned int)flags | O_CLOEXEC,
 		.mode = (flags & (O_CREAT | __O_TMPFILE)) != 0 ? mode : 0,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = resolve | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;
 
@@ -25,12 +26,18 @@ static int open_beneath(int root_fd, const char *path, int flags, mode_t mode)
 
 int fd_try_open_in(int root_fd, const char *path, int flags)
 {
-	return open_beneath(root_fd, path, flags, 0);
+	return open_beneath(root_fd, path, flags, 0, RESOLVE_IN_ROOT);
+}
+
+int fd_try_open_plain(int dir_fd, const char *path, int flags)
+{
+	return open_beneath(dir_fd, path, flags, 0,
+			    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 }
 
 int fd_open_in(int root_fd, const char *path, int flags, mode_t mode, struct kg_err *err)
 {
-	int fd = open_beneath(root_fd, path, flags, mode);
+	int fd = open_beneath(root_fd, path, flags, mode, RESOLVE_IN_ROOT);
 
 	return fd >= 0 ? fd : kg_fail_errno(err, fd, "cannot open %s", path);
 }

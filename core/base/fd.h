@@ -45,6 +45,8 @@ int fd_open_in(int root_fd, const char *path, int flags, mode_t mode,
 int fd_open_dir_in(int root_fd, const char *path, struct kg_err *err) _must_check_;
 /* As fd_open_in(), but silent: a bare -errno, for "is it there?" questions. */
 int fd_try_open_in(int root_fd, const char *path, int flags);
+/* The same for a path without any link on it: -ELOOP where there is one. */
+int fd_try_open_plain(int dir_fd, const char *path, int flags);
 /* lstat beneath @root_fd: the last component is not followed. 0 or -errno, silent. */
 int fd_lstat_in(int root_fd, const char *path, struct stat *ret_stat);
 

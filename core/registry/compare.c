@@ -20,40 +20,30 @@ static bool is_module_file(const char *name)
 	return false;
 }
 
-static int open_module(int dir_fd, const char *name)
+/* @built_fd is a file; of the other only what it gives counts: a FIFO or a folder gives nothing. */
+static bool same_content(int built_fd, int fd)
 {
-	int fd = openat(dir_fd, name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	char built[65536];
+	char other[sizeof(built)];
+	off_t at = 0;
+	ssize_t n;
 
-	return fd < 0 ? -errno : fd;
-}
-
-static bool same_content(int a_fd, int b_fd, off_t size)
-{
-	char a[65536];
-	char b[65536];
-
-	for (off_t at = 0; at < size;) {
-		ssize_t n = pread(a_fd, a, sizeof(a), at);
-		ssize_t m = pread(b_fd, b, sizeof(b), at);
-
-		if (n <= 0 || n != m || memcmp(a, b, (size_t)n) != 0)
+	do {
+		n = pread(built_fd, built, sizeof(built), at);
+		if (n < 0 || pread(fd, other, sizeof(other), at) != n ||
+		    memcmp(built, other, (size_t)n) != 0)
 			return false;
 		at += n;
-	}
+	} while (n == sizeof(built));
 	return true;
 }
 
-static bool same_file(int a_fd, int b_fd)
+static bool same_file(int built_fd, int fd)
 {
-	struct stat a;
-	struct stat b;
+	struct stat st;
 
-	if (fstat(a_fd, &a) < 0 || fstat(b_fd, &b) < 0 || !S_ISREG(a.st_mode) ||
-	    !S_ISREG(b.st_mode))
-		return false;
-	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-		return true;
-	return a.st_size == b.st_size && same_content(a_fd, b_fd, a.st_size);
+	return fstat(built_fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       same_content(built_fd, fd);
 }
 
 /* lib/modules/R, as far as it was needed. */
@@ -206,8 +196,34 @@ static bool is_installed_same(struct installed *in, int built_fd, const char *fi
 	return is_same_elsewhere(in, built_fd, file);
 }
 
+/* One entry and the folder of its modules. */
+struct built {
+	const struct kg_system *sys;
+	struct reg_entry *entry;
+	int version_fd;
+};
+
+/* R/A/module/@file, or the folder itself. */
+static int open_built(const struct built *b, const char *file, int flags)
+{
+	const struct reg_entry *e = b->entry;
+	_cleanup_free_ char *dir = regtree_text("%s/%s", e->name, e->version);
+	_cleanup_free_ char *path =
+		regtree_text("%s/%s/module/%s", e->release, e->arch, file);
+
+	if (dir == NULL || path == NULL)
+		return -ENOMEM;
+	return regtree_open_sub(b->sys, b->version_fd, dir, path, flags);
+}
+
+static int open_file(const struct built *b, const char *file)
+{
+	return open_built(b, file, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+}
+
 /* The file of the module @name, compressed or not; its name in @ret_file. */
-static int open_built(int module_fd, const char *name, char ret_file[NAME_MAX + 1])
+static int find_built(const struct built *b, const char *name,
+		      char ret_file[NAME_MAX + 1])
 {
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		int fd;
@@ -215,80 +231,74 @@ static int open_built(int module_fd, const char *name, char ret_file[NAME_MAX + 
 		if (snprintf(ret_file, NAME_MAX + 1, "%s%s", name, suffixes[i]) >
 		    NAME_MAX)
 			return -ENAMETOOLONG;
-		fd = open_module(module_fd, ret_file);
-		if (fd >= 0)
+		fd = open_file(b, ret_file);
+		if (fd >= 0 || fd == -ENOMEM)
 			return fd;
 	}
 	return -ENOENT;
 }
 
 /* DKMS stops at the first module of which there is something to say; so do we. */
-static void compare_named(struct reg_entry *e, int module_fd, struct installed *in,
-			  const char *const *names)
+static int compare_named(const struct built *b, struct installed *in,
+			 const char *const *names)
 {
 	char file[NAME_MAX + 1];
 
 	for (size_t i = 0; names[i] != NULL; i++) {
-		_cleanup_close_ int fd = open_built(module_fd, names[i], file);
+		_cleanup_close_ int fd = find_built(b, names[i], file);
 
-		if (fd < 0) {
-			e->misses_installed = true;
-			return;
-		}
-		if (in != NULL && !is_installed_same(in, fd, file)) {
-			e->differs_installed = true;
-			return;
-		}
+		if (fd == -ENOMEM)
+			return fd;
+		b->entry->misses_installed = fd < 0;
+		b->entry->differs_installed =
+			fd >= 0 && in != NULL && !is_installed_same(in, fd, file);
+		if (b->entry->misses_installed || b->entry->differs_installed)
+			return 0;
 	}
+	return 0;
 }
 
-static void compare_present(struct reg_entry *e, int module_fd, struct installed *in)
+static int compare_present(const struct built *b, struct installed *in)
 {
-	_cleanup_dir_ DIR *dir = fd_list(module_fd);
-	struct dirent *entry;
+	_cleanup_close_ int module_fd = open_built(b, "", O_RDONLY | O_DIRECTORY);
+	_cleanup_dir_ DIR *dir = module_fd < 0 ? NULL : fd_list(module_fd);
+	struct dirent *d;
 	size_t n = 0;
 
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL) {
+	if (module_fd == -ENOMEM)
+		return module_fd;
+	while (dir != NULL && (d = fd_list_next(dir)) != NULL) {
 		_cleanup_close_ int fd = -1;
 
-		if (!is_module_file(entry->d_name))
+		if (!is_module_file(d->d_name))
 			continue;
 		n++;
 		if (in == NULL)
-			return;
-		fd = open_module(module_fd, entry->d_name);
-		if (fd < 0 || !is_installed_same(in, fd, entry->d_name)) {
-			e->differs_installed = true;
-			return;
+			return 0;
+		fd = open_file(b, d->d_name);
+		if (fd < 0 || !is_installed_same(in, fd, d->d_name)) {
+			b->entry->differs_installed = true;
+			return 0;
 		}
 	}
-	e->misses_installed = n == 0;
+	b->entry->misses_installed = n == 0;
+	return 0;
 }
 
-int comparer_compare(struct comparer *c, struct reg_entry *entry,
+int comparer_compare(struct comparer *c, struct reg_entry *entry, int version_fd,
 		     const char *const *names)
 {
-	_cleanup_close_ int module_fd = -1;
+	const struct built b = { c->sys, entry, version_fd };
 	struct installed *in = NULL;
 
 	entry->misses_installed = false;
 	entry->differs_installed = false;
 	if (entry->state != REG_BUILT && entry->state != REG_INSTALLED)
 		return 0;
-	module_fd = regtree_open_dir(c->sys, "%s/%s/%s/%s/module", entry->name,
-				     entry->version, entry->release, entry->arch);
-	if (module_fd < 0) {
-		entry->misses_installed = true;
-		return module_fd == -ENOMEM ? module_fd : 0;
-	}
 	if (entry->state == REG_INSTALLED) {
 		in = comparer_find(c, entry->release);
 		if (in == NULL)
 			return -ENOMEM;
 	}
-	if (names != NULL)
-		compare_named(entry, module_fd, in, names);
-	else
-		compare_present(entry, module_fd, in);
-	return 0;
+	return names != NULL ? compare_named(&b, in, names) : compare_present(&b, in);
 }

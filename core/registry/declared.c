@@ -176,19 +176,15 @@ static bool is_overridden(const struct strv *overrides, const char *name)
 	return false;
 }
 
-int regtree_declared(const struct kg_system *sys, const char *name, const char *version,
-		     const struct strv *overrides, struct strv *ret_names)
+int regtree_declared(int conf_fd, const char *name, const struct strv *overrides,
+		     struct strv *ret_names)
 {
-	_cleanup_free_ char *path =
-		regtree_text("%s/%s/%s/source/dkms.conf", sys->dkms_tree, name, version);
 	_cleanup_free_ char *text = NULL;
 	struct declared *d;
 	int r;
 
-	if (path == NULL)
-		return -ENOMEM;
-	if (is_overridden(overrides, name) ||
-	    fd_read_file_in(sys->root_fd, path, CONF_MAX_BYTES, &text, NULL, NULL) < 0)
+	if (conf_fd < 0 || is_overridden(overrides, name) ||
+	    fd_read_all(conf_fd, CONF_MAX_BYTES, &text, NULL) < 0)
 		return -EAGAIN;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)

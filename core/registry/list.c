@@ -50,21 +50,40 @@ static bool leads_to(const struct kg_system *sys, const char *link, const char *
 	       link_st.st_ino == path_st.st_ino;
 }
 
-static bool is_active(const struct kg_system *sys, const struct reg_entry *e, int name_fd,
-		      struct arena *arena)
-{
-	const char *link = arena_printf(arena, "kernel-%s-%s", e->release, e->arch);
-	const char *usual =
-		arena_printf(arena, "%s/%s/%s", e->version, e->release, e->arch);
-	_cleanup_free_ char *target = NULL;
+/* What is read of the tree, and what it is read with. */
+struct reading {
+	const struct kg_system *sys;
+	const struct reg_filter *filter;
+	struct comparer *comparer; /* NULL: nothing is compared */
+	struct strv overrides;
+	int tree_fd;
+	struct reg_list list;
+};
 
-	if (link == NULL || usual == NULL || fd_read_link_at(name_fd, link, &target) < 0)
+/* M/V while it is looked at. */
+struct one_version {
+	const char *name;
+	const char *version;
+	int fd;
+	int conf_fd; /* its dkms.conf, for a comparison; negative: not at hand */
+};
+
+static bool is_active(const struct reading *r, const struct reg_entry *e)
+{
+	_cleanup_free_ char *link =
+		regtree_text("%s/kernel-%s-%s", e->name, e->release, e->arch);
+	_cleanup_free_ char *usual =
+		regtree_text("%s/%s/%s", e->version, e->release, e->arch);
+	_cleanup_free_ char *target = NULL;
+	_cleanup_free_ char *path = NULL;
+
+	if (link == NULL || usual == NULL ||
+	    fd_read_link_at(r->tree_fd, link, &target) < 0)
 		return false;
 	if (strcmp(target, usual) == 0)
 		return true;
-	link = arena_printf(arena, "%s/%s", e->name, link);
-	usual = arena_printf(arena, "%s/%s", e->name, usual);
-	return link != NULL && usual != NULL && leads_to(sys, link, usual);
+	path = regtree_text("%s/%s", e->name, usual);
+	return path != NULL && leads_to(r->sys, link, path);
 }
 
 static struct reg_entry *add_entry(struct reg_list *list, enum reg_state state,
@@ -80,125 +99,141 @@ static struct reg_entry *add_entry(struct reg_list *list, enum reg_state state,
 }
 
 /* Most modules replace nothing: one look says so for all kernels. */
-static bool has_originals(int name_fd)
+static bool has_originals(const struct reading *r, const char *name)
 {
+	_cleanup_free_ char *path = regtree_text("%s/original_module", name);
 	struct stat st;
 
-	return fstatat(name_fd, "original_module", &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return path == NULL || fstatat(r->tree_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int add_built(const struct kg_system *sys, struct reg_list *list, const char *name,
-		     const char *version, const struct strv *paths)
+static int add_built(struct reading *r, const struct one_version *v,
+		     const struct strv *paths, const char *const *declared)
 {
-	_cleanup_close_ int name_fd = regtree_open_dir(sys, "%s", name);
-	_cleanup_arena_ struct arena scratch = { 0 };
-	bool may_have_original = has_originals(name_fd);
+	bool may_have_original = has_originals(r, v->name);
+	int ret = 0;
 
-	for (size_t i = 0; i < paths->n; i++) {
-		struct reg_entry *e = add_entry(list, REG_BUILT, name, version);
+	for (size_t i = 0; ret == 0 && i < paths->n; i++) {
+		struct reg_entry *e = add_entry(&r->list, REG_BUILT, v->name, v->version);
 
 		if (e == NULL)
-			break;
-		split_path(&list->arena, paths->v[i], &e->release, &e->arch);
-		if (list->arena.failed)
-			break;
-		if (is_active(sys, e, name_fd, &scratch))
+			return -ENOMEM;
+		split_path(&r->list.arena, paths->v[i], &e->release, &e->arch);
+		if (r->list.arena.failed)
+			return -ENOMEM;
+		if (is_active(r, e))
 			e->state = REG_INSTALLED;
-		e->has_original =
-			may_have_original &&
-			regtree_has_dir(sys, "%s/original_module/%s", name, paths->v[i]);
+		e->has_original = may_have_original &&
+				  regtree_has_dir(r->sys, "%s/original_module/%s",
+						  v->name, paths->v[i]);
+		if (r->comparer != NULL)
+			ret = comparer_compare(r->comparer, e, v->fd, declared);
 	}
-	return list->arena.failed || scratch.failed ? -ENOMEM : 0;
+	return ret;
 }
 
-static int add_added(const struct kg_system *sys, const struct reg_filter *filter,
-		     int version_fd, struct reg_list *list, const char *name,
-		     const char *version)
+static int add_added(struct reading *r, const struct one_version *v)
 {
 	_cleanup_strv_ struct strv built = { 0 };
-	int r = regtree_list_built(version_fd, filter, &built);
+	_cleanup_strv_ struct strv declared = { 0 };
+	int ret = regtree_list_built(v->fd, r->filter, &built);
 
-	if (r < 0)
-		return r;
-	if (built.n > 0)
-		return add_built(sys, list, name, version, &built);
-	return add_entry(list, REG_ADDED, name, version) != NULL ? 0 : -ENOMEM;
+	if (ret < 0)
+		return ret;
+	if (built.n == 0)
+		return add_entry(&r->list, REG_ADDED, v->name, v->version) != NULL
+			       ? 0
+			       : -ENOMEM;
+	ret = regtree_declared(v->conf_fd, v->name, &r->overrides, &declared);
+	if (ret == -ENOMEM)
+		return ret;
+	return add_built(r, v, &built,
+			 ret == 0 && declared.n > 0 ? (const char *const *)declared.v
+						    : NULL);
 }
 
-static int add_version(const struct kg_system *sys, const struct reg_filter *filter,
-		       const char *path, struct reg_list *list)
+/* A dkms.conf that can be opened says that the source is there. */
+static enum regtree_source source_state(const struct reading *r,
+					const struct one_version *v)
 {
-	_cleanup_close_ int version_fd = regtree_open_dir(sys, "%s", path);
-	const char *name;
-	const char *version;
+	return v->conf_fd >= 0 ? TREE_ADDED
+			       : regtree_source_state(r->sys, v->fd, v->name, v->version);
+}
 
-	if (version_fd < 0)
-		return version_fd == -ENOMEM ? version_fd : 0;
-	split_path(&list->arena, path, &name, &version);
-	if (list->arena.failed)
-		return -ENOMEM;
-	switch (regtree_source_state(sys, version_fd, name, version)) {
+static int add_version_entries(struct reading *r, const struct one_version *v)
+{
+	switch (source_state(r, v)) {
 	case TREE_NO_SOURCE:
 		return 0;
 	case TREE_BROKEN:
-		return add_entry(list, REG_BROKEN, name, version) != NULL ? 0 : -ENOMEM;
+		return add_entry(&r->list, REG_BROKEN, v->name, v->version) != NULL
+			       ? 0
+			       : -ENOMEM;
 	case TREE_ADDED:
-		return add_added(sys, filter, version_fd, list, name, version);
+		return add_added(r, v);
 	}
 	return 0;
 }
 
-/* Entries of one source are neighbours and share its strings: its dkms.conf is read once. */
-static int compare_with(const struct kg_system *sys, struct comparer *c,
-			struct reg_list *list)
+static int add_version(struct reading *r, const char *path)
 {
-	_cleanup_strv_ struct strv overrides = { 0 };
-	_cleanup_strv_ struct strv names = { 0 };
-	const char *const *known = NULL;
-	int r = regtree_list_overrides(sys, &overrides);
+	_cleanup_close_ int fd =
+		regtree_open_sub(r->sys, r->tree_fd, ".", path, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int conf_fd = -1;
+	struct one_version v = { .fd = fd };
 
-	for (size_t i = 0; r == 0 && i < list->n; i++) {
-		struct reg_entry *e = &list->entries[i];
-
-		if (e->release == NULL)
-			continue;
-		if (i == 0 || e->version != e[-1].version) {
-			strv_fini(&names);
-			r = regtree_declared(sys, e->name, e->version, &overrides,
-					     &names);
-			known = r == 0 && names.n > 0 ? (const char *const *)names.v
-						      : NULL;
-		}
-		if (r != -ENOMEM)
-			r = comparer_compare(c, e, known);
-	}
-	return r;
+	if (fd < 0)
+		return fd == -ENOMEM ? fd : 0;
+	split_path(&r->list.arena, path, &v.name, &v.version);
+	if (r->list.arena.failed)
+		return -ENOMEM;
+	if (r->comparer != NULL)
+		conf_fd = regtree_open(r->sys, O_RDONLY | O_NOCTTY | O_NONBLOCK,
+				       "%s/source/dkms.conf", path);
+	v.conf_fd = conf_fd;
+	return add_version_entries(r, &v);
 }
 
-static int compare_entries(const struct kg_system *sys, struct reg_list *list)
+static int read_versions(struct reading *r, struct kg_err *err)
 {
-	struct comparer *c = comparer_new(sys);
-	int r = c == NULL ? -ENOMEM : compare_with(sys, c, list);
+	_cleanup_strv_ struct strv paths = { 0 };
+	int ret = regtree_list_versions(r->sys, r->filter, &paths, err);
 
-	comparer_free(c);
-	return r;
+	for (size_t i = 0; ret == 0 && i < paths.n; i++)
+		ret = add_version(r, paths.v[i]);
+	return ret;
+}
+
+static int prepare_comparison(struct reading *r)
+{
+	r->comparer = comparer_new(r->sys);
+	return r->comparer == NULL ? -ENOMEM
+				   : regtree_list_overrides(r->sys, &r->overrides);
 }
 
 int reg_list_read(const struct kg_system *sys, const struct reg_filter *filter,
 		  enum reg_compare compare, struct reg_list *ret_list, struct kg_err *err)
 {
-	_cleanup_strv_ struct strv paths = { 0 };
-	struct reg_list list = { 0 };
-	int r = regtree_list_versions(sys, filter, &paths, err);
+	struct reading r = { .sys = sys, .filter = filter };
+	int ret = 0;
 
-	for (size_t i = 0; r == 0 && i < paths.n; i++)
-		r = add_version(sys, filter, paths.v[i], &list);
-	if (r == 0 && compare == REG_COMPARE)
-		r = compare_entries(sys, &list);
-	if (r < 0) {
-		reg_list_fini(&list);
-		return kg_fail_errno(err, r, "cannot read /%s", sys->dkms_tree);
+	*ret_list = (struct reg_list){ 0 };
+	r.tree_fd = regtree_open_dir(sys, ".");
+	if (r.tree_fd == -ENOENT)
+		return 0;
+	if (r.tree_fd < 0)
+		ret = r.tree_fd;
+	if (ret == 0 && compare == REG_COMPARE)
+		ret = prepare_comparison(&r);
+	if (ret == 0)
+		ret = read_versions(&r, err);
+	closep(&r.tree_fd);
+	comparer_free(r.comparer);
+	strv_fini(&r.overrides);
+	if (ret < 0) {
+		reg_list_fini(&r.list);
+		return kg_fail_errno(err, ret, "cannot read /%s", sys->dkms_tree);
 	}
-	*ret_list = list;
+	*ret_list = r.list;
 	return 0;
 }

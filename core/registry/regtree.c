@@ -68,6 +68,14 @@ int regtree_open_dir(const struct kg_system *sys, const char *fmt, ...)
 	return fd;
 }
 
+int regtree_open_sub(const struct kg_system *sys, int dir_fd, const char *dir,
+		     const char *sub, int flags)
+{
+	int fd = fd_try_open_plain(dir_fd, sub, flags);
+
+	return fd != -ELOOP ? fd : regtree_open(sys, flags, "%s/%s", dir, sub);
+}
+
 bool regtree_has_dir(const struct kg_system *sys, const char *fmt, ...)
 {
 	_cleanup_close_ int fd = -1;
@@ -94,6 +102,58 @@ int regtree_make_dir(const struct kg_system *sys, struct kg_err *err, const char
 	return fd_make_dir_in(sys->root_fd, path, 0755, err);
 }
 
+/* Folders that are the registry's own and go with M/V. */
+static bool is_own_folder(const char *name)
+{
+	static const char *const own[] = { "build", "source", "tarball", "driver_disk",
+					   "rpm",   "deb",    "dsc",	 "bmdeb" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (strcmp(name, own[i]) == 0)
+			return true;
+	return name[0] == '.';
+}
+
+int regtree_find_foreign(int version_fd, char ret_name[NAME_MAX + 1])
+{
+	_cleanup_strv_ struct strv names = { 0 };
+	int r = regtree_list_dirs(version_fd, NULL, &names);
+
+	ret_name[0] = '\0';
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		struct stat st;
+
+		if (is_own_folder(names.v[i]) ||
+		    fstatat(version_fd, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISDIR(st.st_mode))
+			continue;
+		/* An empty or half-written kernel folder is rubbish, not foreign. */
+		if (names.v[i][0] >= '0' && names.v[i][0] <= '9')
+			continue;
+		snprintf(ret_name, NAME_MAX + 1, "%s", names.v[i]);
+	}
+	return r;
+}
+
+/* An entry was taken off, but for a folder that is somebody else's. */
+static bool is_leftover(int version_fd)
+{
+	const struct reg_filter all = { 0 };
+	_cleanup_strv_ struct strv built = { 0 };
+	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int again_fd = -1;
+	char foreign[NAME_MAX + 1];
+	struct stat st;
+
+	if (fstatat(version_fd, "build", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return false;
+	fd = fd_open_dir_at(version_fd, ".", NULL);
+	again_fd = fd_open_dir_at(version_fd, ".", NULL);
+	return fd >= 0 && again_fd >= 0 && regtree_find_foreign(fd, foreign) == 0 &&
+	       foreign[0] != '\0' && regtree_list_built(again_fd, &all, &built) == 0 &&
+	       built.n == 0;
+}
+
 enum regtree_source regtree_source_state(const struct kg_system *sys, int version_fd,
 					 const char *name, const char *version)
 {
@@ -113,7 +173,9 @@ enum regtree_source regtree_source_state(const struct kg_system *sys, int versio
 	path = regtree_text("%s/%s-%s", sys->source_tree, name, version);
 	if (path != NULL)
 		source_fd = fd_try_open_in(sys->root_fd, path, O_PATH | O_DIRECTORY);
-	return path == NULL || source_fd >= 0 ? TREE_BROKEN : TREE_NO_SOURCE;
+	return path == NULL || (source_fd >= 0 && !is_leftover(version_fd))
+		       ? TREE_BROKEN
+		       : TREE_NO_SOURCE;
 }
 
 /* The shell globs the filters of `dkms status`, extended patterns included; so do we. */
@@ -166,11 +228,12 @@ static bool is_kernel_link(const char *name)
 	       strchr(name + strlen("kernel-"), '-') != NULL;
 }
 
-static int list_versions_of(const struct kg_system *sys, const char *name,
+static int list_versions_of(const struct kg_system *sys, int tree_fd, const char *name,
 			    const char *pattern, struct strv *ret_paths)
 {
 	_cleanup_strv_ struct strv versions = { 0 };
-	_cleanup_close_ int dir_fd = regtree_open_dir(sys, "%s", name);
+	_cleanup_close_ int dir_fd =
+		regtree_open_sub(sys, tree_fd, ".", name, O_RDONLY | O_DIRECTORY);
 	int r = dir_fd < 0 ? dir_fd : regtree_list_dirs(dir_fd, pattern, &versions);
 
 	if (r == -ENOMEM)
@@ -198,7 +261,8 @@ int regtree_list_versions(const struct kg_system *sys, const struct reg_filter *
 		return 0;
 	r = tree_fd < 0 ? tree_fd : regtree_list_dirs(tree_fd, filter->name, &names);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = list_versions_of(sys, names.v[i], filter->version, ret_paths);
+		r = list_versions_of(sys, tree_fd, names.v[i], filter->version,
+				     ret_paths);
 	if (r < 0)
 		return kg_fail_errno(err, r, "cannot list /%s", sys->dkms_tree);
 	/* The order of a shell's glob over M/V: of whole paths, so a-b/1 comes before a/1. */

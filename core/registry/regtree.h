@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* Private to the registry: paths below the DKMS tree, all resolved beneath sys->root_fd. */
+#include <limits.h>
+
 #include "core/registry/registry.h"
 
 /*
@@ -25,6 +27,12 @@ int regtree_open(const struct kg_system *sys, int flags, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int regtree_open_dir(const struct kg_system *sys, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/*
+ * The same for @sub of the folder that @dir_fd is and @dir names in the tree: a shorter way, but
+ * where links are on it, which are resolved in the root.
+ */
+int regtree_open_sub(const struct kg_system *sys, int dir_fd, const char *dir,
+		     const char *sub, int flags);
 bool regtree_has_dir(const struct kg_system *sys, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* mkdir -p below the DKMS tree, 0755. Caller owns the fd. */
@@ -47,6 +55,8 @@ int regtree_list_versions(const struct kg_system *sys, const struct reg_filter *
  */
 int regtree_list_built(int version_fd, const struct reg_filter *filter,
 		       struct strv *ret_paths) _must_check_;
+/* The name of a folder in M/V that somebody else put there; "" none. Give a fresh fd. */
+int regtree_find_foreign(int version_fd, char ret_name[NAME_MAX + 1]) _must_check_;
 /* Names of the folders in @dir_fd that fit @pattern (NULL: all), unsorted. */
 int regtree_list_dirs(int dir_fd, const char *pattern,
 		      struct strv *ret_names) _must_check_;
@@ -54,15 +64,18 @@ int regtree_list_dirs(int dir_fd, const char *pattern,
 /* /etc/dkms/NAME*.conf by name: they may change what a dkms.conf declares. */
 int regtree_list_overrides(const struct kg_system *sys,
 			   struct strv *ret_names) _must_check_;
-/* Modules that M/V's dkms.conf declares; -EAGAIN when only a shell could tell. */
-int regtree_declared(const struct kg_system *sys, const char *name, const char *version,
-		     const struct strv *overrides, struct strv *ret_names) _must_check_;
+/* Modules that @name's dkms.conf, open at @conf_fd, declares; -EAGAIN when only a shell could tell. */
+int regtree_declared(int conf_fd, const char *name, const struct strv *overrides,
+		     struct strv *ret_names) _must_check_;
 
-/* Compares entries one after the other; what is open for a release serves the next one too. */
+/*
+ * Compares entries one after the other; what is open for a release serves the next one too.
+ * @version_fd: M/V. @names: what the source declares; NULL: not known, whatever is there.
+ */
 struct comparer;
 struct comparer *comparer_new(const struct kg_system *sys);
 void comparer_free(struct comparer *c);
-int comparer_compare(struct comparer *c, struct reg_entry *entry,
+int comparer_compare(struct comparer *c, struct reg_entry *entry, int version_fd,
 		     const char *const *names) _must_check_;
 
 /* -EINVAL naming the first that may not become a path component. @release, @arch may be NULL. */

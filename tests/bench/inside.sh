@@ -5,16 +5,26 @@
 set -euo pipefail
 mode=$1
 
+# once COMMAND...: the microseconds it took; one that fails has no time, and ends the benchmark.
+once()
+{
+	local start
+	start=${EPOCHREALTIME/[.,]/}
+	"$@" >/tmp/once.log 2>&1 </dev/null || {
+		cat /tmp/once.log >&2
+		echo "bench: failed: $*" >&2
+		kill $$
+	}
+	echo $((${EPOCHREALTIME/[.,]/} - start))
+}
+# The middle one of the numbers on stdin.
+middle() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 # median of N runs, in microseconds: median N COMMAND...
 median()
 {
-	local n=$1 i start
+	local n=$1 i
 	shift
-	for ((i = 0; i < n; i++)); do
-		start=$(date +%s%N)
-		"$@" >/dev/null 2>&1 </dev/null || true
-		echo $((($(date +%s%N) - start) / 1000))
-	done | sort -n | sed -n "$((n / 2 + 1))p"
+	for ((i = 0; i < n; i++)); do once "$@"; done | middle
 }
 
 row() { printf '%-64s %10s\n' "$1" "$2"; }
@@ -41,10 +51,10 @@ hook()
 	hook_once() { APT_HOOK_INFO_FD=0 /usr/lib/kmodgate/apt-event </tmp/stream; }
 	cold() { rm -f /var/cache/kmodgate/apt-verdicts; APT_HOOK_INFO_FD=0 /usr/lib/kmodgate/apt-event </tmp/stream; }
 	empty() { /bin/true </tmp/stream; }
-	with_cold=$(for _ in 1 2 3 4 5; do s=$(date +%s%N); cold >/dev/null 2>&1; echo $((($(date +%s%N) - s) / 1000)); done | sort -n | sed -n 3p)
-	hook_once >/dev/null 2>&1
-	with_known=$(for _ in 1 2 3 4 5 6 7 8 9; do s=$(date +%s%N); hook_once >/dev/null 2>&1; echo $((($(date +%s%N) - s) / 1000)); done | sort -n | sed -n 5p)
-	with_true=$(for _ in 1 2 3 4 5 6 7 8 9; do s=$(date +%s%N); empty; echo $((($(date +%s%N) - s) / 1000)); done | sort -n | sed -n 5p)
+	with_cold=$(median 5 cold)
+	once hook_once >/dev/null
+	with_known=$(median 9 hook_once)
+	with_true=$(median 9 empty)
 	row 'hook, 300 packages, every verdict known (goal 5 ms)' "$(ms "$with_known")"
 	row '  of which starting any process (/bin/true)' "$(ms "$with_true")"
 	row 'hook, 300 archives to be read, each (goal 0.5 ms)' "$(ms $(((with_cold - with_known) / 300)))"
@@ -52,13 +62,21 @@ hook()
 
 staging()
 {
-	local debs=() k ours theirs
+	local debs=() i whose ours theirs
 	mapfile -t debs < <(find /srv/bed/new -name "linux-headers-*$(dpkg --print-architecture)*.deb" ! -name '*cloud*' ! -name '*rt*' ! -name 'linux-headers-amd64*'
 		find /srv/bed/new -name 'linux-headers-*common_*.deb'; find /srv/bed/new -name 'linux-kbuild-*.deb')
-	ours_once() { rm -rf /tmp/s; mkdir /tmp/s; /run/bed/out/unpack /tmp/s "${debs[@]}"; }
-	theirs_once() { rm -rf /tmp/s; mkdir /tmp/s; for k in "${debs[@]}"; do dpkg-deb -x "$k" /tmp/s; done; }
-	ours=$(median 5 ours_once)
-	theirs=$(median 5 theirs_once)
+	ours_once() { /run/bed/out/unpack /tmp/s "${debs[@]}"; }
+	theirs_once() { local deb; for deb in "${debs[@]}"; do dpkg-deb -x "$deb" /tmp/s; done; }
+	# By turns, as the machine is not the same from one second to the next; removing is neither's work.
+	for ((i = 0; i < 9; i++)); do
+		for whose in ours theirs; do
+			rm -rf /tmp/s
+			mkdir /tmp/s
+			once ${whose}_once >>/tmp/staging.$whose
+		done
+	done
+	ours=$(middle </tmp/staging.ours)
+	theirs=$(middle </tmp/staging.theirs)
 	row "staging ${#debs[@]} header packages" "$(ms "$ours")"
 	row '  dpkg-deb -x, one after the other' "$(ms "$theirs")"
 	row '  ratio (goal 0.8)' "$(awk -v a="$ours" -v b="$theirs" 'BEGIN { printf "%.2f", a / b }')"
@@ -133,10 +151,10 @@ add()
 	tree 0 0
 	rm -rf /var/lib/dkms/bench0
 	for ((i = 0; i < 5; i++)); do
-		median 1 add_once
+		once add_once
 		rm -rf /var/lib/dkms/bench0
-	done | sort -n >/tmp/add
-	paired 'dkms add' "$(sed -n 3p /tmp/add)"
+	done >/tmp/add
+	paired 'dkms add' "$(middle </tmp/add)"
 	no_tree
 }
 
@@ -157,9 +175,9 @@ install_beside()
 	[ "$1" -eq 0 ] || tree 1 "$1" 6.1.0-1-bench
 	for ((i = 0; i < 5; i++)); do
 		dkms uninstall v4l2loopback/0.12.7 -k "$BED_OLD_REL" >/dev/null 2>&1
-		median 1 install_once
-	done | sort -n >/tmp/install
-	paired "dkms install of a built module, $1 others registered" "$(sed -n 3p /tmp/install)"
+		once install_once
+	done >/tmp/install
+	paired "dkms install of a built module, $1 others registered" "$(middle </tmp/install)"
 	no_tree
 }
 
