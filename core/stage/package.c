@@ -9,7 +9,15 @@
 #include "core/base/fd.h"
 #include "core/stage/deb.h"
 #include "core/stage/member.h"
+#include "core/stage/pkg.h"
 #include "core/stage/rpm.h"
+
+/* A package of pacman, compressed in one way or another, or not at all. */
+#define PKG(magic, magic_len) \
+	{ \
+		magic, magic_len, pkg_decode, archive_read_support_format_tar, "tar", \
+			true \
+	}
 
 /* What a package file begins with, how its content is got at, and what that is. */
 static const struct package_format {
@@ -19,10 +27,19 @@ static const struct package_format {
 		      struct feed *feed, struct kg_err *err);
 	int (*support)(struct archive *a);
 	const char *content;
+	bool has_notes; /* members with a leading dot are about the package, not of it */
 } formats[] = {
-	{ "!<arch>\n", 8, deb_decode, archive_read_support_format_tar, "data.tar" },
-	{ "\xed\xab\xee\xdb", 4, rpm_decode, archive_read_support_format_cpio,
-	  "payload" },
+	{ "!<arch>\n", 8, deb_decode, archive_read_support_format_tar, "data.tar",
+	  false },
+	{ "\xed\xab\xee\xdb", 4, rpm_decode, archive_read_support_format_cpio, "payload",
+	  false },
+	PKG("\x28\xb5\x2f\xfd", 4),
+	PKG("\xfd\x37zXZ", 5),
+	PKG("\x1f\x8b", 2),
+	PKG("BZh", 3),
+	PKG(".BUILDINFO", 8),
+	PKG(".PKGINFO", 8),
+	PKG(".MTREE", 6),
 };
 
 struct package {
@@ -173,10 +190,22 @@ int package_open(const char *path, const struct stage_limits *limits,
 	return r;
 }
 
+/* .PKGINFO, .MTREE, .INSTALL of pacman. */
+static bool is_note(const struct package *p, struct archive_entry *entry)
+{
+	const char *path = package_entry_path(entry);
+
+	return p->format->has_notes && path != NULL && path[0] == '.' && path[1] != '/' &&
+	       path[1] != '.' && strchr(path, '/') == NULL;
+}
+
 int package_next(struct package *p, struct archive_entry **ret_entry, struct kg_err *err)
 {
-	int r = archive_read_next_header(p->tar, ret_entry);
+	int r;
 
+	do
+		r = archive_read_next_header(p->tar, ret_entry);
+	while ((r == ARCHIVE_OK || r == ARCHIVE_WARN) && is_note(p, *ret_entry));
 	if (r == ARCHIVE_EOF)
 		return 0;
 	return r == ARCHIVE_OK || r == ARCHIVE_WARN ? 1 : package_fail(p, err);
