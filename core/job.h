@@ -17,15 +17,18 @@
 /* Where things are. Relative paths are below root_fd. */
 struct kg_system {
 	int root_fd;
-	const char *root;	  /* "/" unless --root */
-	const char *running;	  /* uname -r */
-	const char *arch;	  /* uname -m */
-	const char *dkms_tree;	  /* "var/lib/dkms", no leading '/' */
-	const char *source_tree;  /* "usr/src" */
-	const char *install_tree; /* "lib/modules" */
-	const char *state_dir;	  /* "var/lib/kmodgate" */
-	const char *cache_dir;	  /* "var/cache/kmodgate" */
-	const char *log_dir;	  /* "var/log/kmodgate" */
+	const char *root;	     /* "/" unless --root */
+	const char *running;	     /* uname -r */
+	const char *arch;	     /* uname -m */
+	const char *dkms_tree;	     /* "var/lib/dkms", no leading '/' */
+	const char *source_tree;     /* "usr/src" */
+	const char *install_tree;    /* "lib/modules" */
+	const char *state_dir;	     /* "var/lib/kmodgate" */
+	const char *cache_dir;	     /* "var/cache/kmodgate" */
+	const char *log_dir;	     /* "var/log/kmodgate" */
+	bool is_verbose;	     /* framework.conf says so */
+	const char *module_location; /* below lib/modules/R; NULL: "updates/dkms" */
+	bool goes_as_given; /* no such place on this distribution: where dkms.conf says */
 	uid_t build_uid;
 	gid_t build_gid;
 };

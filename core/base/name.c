@@ -19,13 +19,25 @@ bool name_is_plain(const char *name)
 	return component_is_plain(name, strlen(name));
 }
 
-bool name_is_word(const char *name)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+~:-";
+#define WORD \
+	"abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	"0123456789._+~:-"
 
+static bool is_made_of(const char *name, const char *allowed)
+{
 	return name_is_plain(name) && name[0] != '-' &&
 	       name[strspn(name, allowed)] == '\0';
+}
+
+bool name_is_word(const char *name)
+{
+	return is_made_of(name, WORD);
+}
+
+bool name_is_package(const char *name)
+{
+	return is_made_of(name, WORD "^");
 }
 
 bool name_is_path(const char *path)

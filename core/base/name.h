@@ -9,5 +9,8 @@ bool name_is_plain(const char *name);
 /* A plain name of [A-Za-z0-9._+~:-] only: kernel releases, module names and versions. */
 bool name_is_word(const char *name);
 
+/* A word that may have "^" in it, as versions of rpm packages do. */
+bool name_is_package(const char *name);
+
 /* Relative path of plain components ("usr/src/zfs-2.1"), no "..", no "//", no leading '/'. */
 bool name_is_path(const char *path);

@@ -39,7 +39,12 @@ int build_run(const struct build_request *req, struct build_result *ret_result,
 	      struct kg_err *err)
 {
 	struct build b = {
-		.req = req, .result = ret_result, .err = err, .build_fd = -1, .ka_fd = -1
+		.req = req,
+		.result = ret_result,
+		.err = err,
+		.build_fd = -1,
+		.ka_fd = -1,
+		.source_fd = -1,
 	};
 	int r;
 

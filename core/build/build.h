@@ -2,8 +2,9 @@
 #pragma once
 /*
  * One job: fresh copy of the source at /var/lib/dkms/M/V/build of the view, patches,
- * PRE_BUILD, MAKE, POST_BUILD, strip; everything as the build user in the sandbox. Root
- * only copies in and reads results back with O_NOFOLLOW.
+ * PRE_BUILD, MAKE, POST_BUILD, strip; everything as the build user in the sandbox. A
+ * recipe that names the source's own folder sees a second copy in that place. Root only
+ * copies in and reads results back with O_NOFOLLOW.
  */
 #include "core/job.h"
 #include "core/sandbox/sandbox.h"
@@ -28,6 +29,7 @@ struct build_request {
 	size_t n_depends;
 	unsigned int jobs;	    /* 0: build_cpu_count() */
 	int timeout_ms;		    /* per command */
+	const char *environment;    /* NAME=VALUE words for every command; NULL none */
 	const struct sandbox *view; /* template: root, stage, removed, uid */
 };
 

@@ -24,6 +24,7 @@ struct build {
 	const char *ka_dir;
 	int build_fd; /* work_fd/build and work_fd/ka */
 	int ka_fd;
+	int source_fd;	 /* work_fd/source, shown in the source's place; -1 none */
 	int *depend_fds; /* what is bound of the BUILD_DEPENDS */
 	size_t n_depend_fds;
 	uint64_t oom_kills; /* before the last command */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ENVIRONMENT_MAX 64
 #define BUILD_FILE_LIMIT ((size_t)4 << 30) /* largest file a build may write */
 
 /* A folder of the build user's; the caller owns the fd. */
@@ -31,19 +32,71 @@ static int make_folder(const struct build *b, int dir_fd, const char *name)
 	return fd;
 }
 
+/* A copy of the source that is the build user's; the caller owns the fd. */
+static int copy_source(const struct build *b, const char *name)
+{
+	const struct kg_system *sys = b->req->sys;
+	int fd = make_folder(b, b->req->work_fd, name);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = fd_copy_tree(b->req->source_fd, fd, FD_COPY_TO_OWNER, sys->build_uid,
+			 sys->build_gid, b->err);
+	if (r == 0)
+		return fd;
+	close(fd);
+	return kg_fail_errno(b->err, r, "cannot copy /%s", b->req->source->path);
+}
+
+static bool has_text(const char *text, const char *part)
+{
+	return text != NULL && strstr(text, part) != NULL;
+}
+
+/* No link on the way: a bind ends on none. */
+static bool has_folder(int root_fd, const char *path)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (root_fd >= 0)
+		fd = fd_try_open_plain(root_fd, path, O_PATH | O_DIRECTORY);
+	return fd >= 0;
+}
+
+/*
+ * Does the recipe name the source's own folder? Under DKMS, as root, it may build there and
+ * then move the modules over.
+ */
+static bool is_built_at_source(const struct build_request *req)
+{
+	const struct kg_recipe *recipe = req->recipe;
+	const char *path = req->source->path;
+	const char *tree = req->sys->source_tree;
+	size_t len = strlen(tree);
+
+	if (strncmp(path, tree, len) != 0 || path[len] != '/')
+		return false;
+	if (!has_text(recipe->make, path) && !has_text(recipe->pre_build, path) &&
+	    !has_text(recipe->post_build, path))
+		return false;
+	return has_folder(req->view->root_fd, tree) &&
+	       (has_folder(req->view->stage_fd, path) ||
+		has_folder(req->view->root_fd, path));
+}
+
 static int make_folders(struct build *b)
 {
 	static const char *const names[] = { "module", "log" };
-	const struct kg_system *sys = b->req->sys;
-	int r;
 
-	b->build_fd = make_folder(b, b->req->work_fd, "build");
+	b->build_fd = copy_source(b, "build");
 	if (b->build_fd < 0)
 		return b->build_fd;
-	r = fd_copy_tree(b->req->source_fd, b->build_fd, FD_COPY_TO_OWNER, sys->build_uid,
-			 sys->build_gid, b->err);
-	if (r < 0)
-		return kg_fail_errno(b->err, r, "cannot copy /%s", b->req->source->path);
+	if (is_built_at_source(b->req)) {
+		b->source_fd = copy_source(b, "source");
+		if (b->source_fd < 0)
+			return b->source_fd;
+	}
 	b->ka_fd = make_folder(b, b->req->work_fd, "ka");
 	if (b->ka_fd < 0)
 		return b->ka_fd;
@@ -175,6 +228,9 @@ static void fill_binds(struct build *b)
 	}
 	add_bind(b, &list, b->build_dir, b->build_fd, true);
 	add_bind(b, &list, b->ka_dir, b->ka_fd, true);
+	if (b->source_fd >= 0)
+		add_bind(b, &list, arena_printf(a, "/%s", req->source->path),
+			 b->source_fd, true);
 	add_link(b, &list, arena_printf(a, "%s/source", base),
 		 arena_printf(a, "/%s", req->source->path));
 	for (size_t i = 0; i < req->n_depends; i++)
@@ -200,6 +256,22 @@ static void fill_masks(struct build *b)
 	b->box.masks = masks;
 }
 
+/* A word that is no assignment would be the name of nothing: left out. */
+static size_t add_environment(struct build *b, const char **env)
+{
+	const char *p = b->req->environment ?: "";
+	size_t n = 0;
+
+	for (p += strspn(p, " \t"); *p != '\0'; p += strspn(p, " \t")) {
+		size_t len = strcspn(p, " \t");
+
+		if (memchr(p, '=', len) != NULL && *p != '=' && n < ENVIRONMENT_MAX)
+			env[n++] = arena_strndup(&b->arena, p, len);
+		p += len;
+	}
+	return n;
+}
+
 /*
  * What DKMS exports to a build: its PATH, what is built for what, the kernel's compiler.
  */
@@ -207,7 +279,7 @@ static void fill_env(struct build *b)
 {
 	const struct build_request *req = b->req;
 	const struct build_tools *tools = &b->tools;
-	const char **env = arena_array(&b->arena, 16, sizeof(*env));
+	const char **env = arena_array(&b->arena, 16 + ENVIRONMENT_MAX, sizeof(*env));
 	struct arena *a = &b->arena;
 	size_t n = 0;
 
@@ -215,6 +287,7 @@ static void fill_env(struct build *b)
 		return;
 	for (; path_env[n] != NULL; n++)
 		env[n] = path_env[n];
+	n += add_environment(b, env + n);
 	env[n++] = arena_printf(a, "kernelver=%s", req->release);
 	env[n++] = arena_printf(a, "arch=%s", req->arch);
 	env[n++] = arena_printf(a, "module=%s", req->source->name);
@@ -265,6 +338,8 @@ void work_fini(struct build *b)
 		close(b->depend_fds[i]);
 	if (b->build_fd >= 0)
 		close(b->build_fd);
+	if (b->source_fd >= 0)
+		close(b->source_fd);
 	if (b->ka_fd >= 0)
 		close(b->ka_fd);
 }

@@ -113,12 +113,23 @@ static int take_trees(struct dkms_call *call)
 	return r;
 }
 
+static int fail_exit(struct dkms_call *call, int exit_code, const char *what)
+{
+	call->exit = exit_code;
+	return kg_fail(&call->err, -EINVAL, "%s: %s", call->action->name, what);
+}
+
 static int fill_kernels(struct dkms_call *call)
 {
 	const struct dkms_args *args = call->args;
 
 	if (args->all)
 		return 0;
+	if (args->arches.n == 0 && call->sys.arch[0] == '\0' &&
+	    call->action->run != dkms_run_status)
+		return fail_exit(
+			call, 12,
+			"this machine's architecture is unknown; give it with -a");
 	if (args->releases.n == 0)
 		strv_add(&call->releases, call->sys.running);
 	for (size_t i = 0; i < args->releases.n; i++)
@@ -148,12 +159,6 @@ static int check_rights(struct dkms_call *call)
 		return kg_fail_errno(&call->err, -EPERM, "%s: cannot write to /%s",
 				     call->action->name, call->sys.dkms_tree);
 	return 0;
-}
-
-static int fail_exit(struct dkms_call *call, int exit_code, const char *what)
-{
-	call->exit = exit_code;
-	return kg_fail(&call->err, -EINVAL, "%s: %s", call->action->name, what);
 }
 
 static int check_needs(struct dkms_call *call)
@@ -191,7 +196,7 @@ static int perform(struct dkms_call *call)
 	return r < 0 ? r : call->action->run(call);
 }
 
-static int run_action(const struct dkms_args *args, const struct dkms_action *action)
+static int run_action(struct dkms_args *args, const struct dkms_action *action)
 {
 	struct dkms_call call = {
 		.args = args,
@@ -210,6 +215,7 @@ static int run_action(const struct dkms_args *args, const struct dkms_action *ac
 		(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	}
 	if (r == 0) {
+		args->verbose |= call.sys.is_verbose;
 		r = perform(&call);
 		if (r == 0 && (action->needs & DKMS_ENDS_TRANSACTION) != 0)
 			kg_dkms_post_transaction(&call.sys);
@@ -225,7 +231,7 @@ static int run_action(const struct dkms_args *args, const struct dkms_action *ac
 	return code;
 }
 
-static int run_args(const struct dkms_args *args)
+static int run_args(struct dkms_args *args)
 {
 	if (args->wants_version) {
 		puts("dkms-" DKMS_VERSION);

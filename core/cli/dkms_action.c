@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/cli/dkms_action.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
@@ -31,6 +32,14 @@ struct kg_target dkms_target(const struct dkms_call *call, size_t i)
 	};
 }
 
+/* Set by common.postinst: what the kernel has itself, as new, is said and no failure. */
+static bool is_note(int r)
+{
+	const char *left_out = getenv("KMODGATE_LEFT_OUT");
+
+	return r == -KGE_OLDER && left_out != NULL && strcmp(left_out, "note") == 0;
+}
+
 typedef int dkms_step_fn(const struct kg_system *sys, const struct kg_target *target,
 			 struct kg_err *err);
 
@@ -47,6 +56,10 @@ static int for_each_kernel(struct dkms_call *call, dkms_step_fn *step)
 		/* Also what a forced or repeated command finds done: a note, exit code 0. */
 		if (r == -KGE_EXISTS) {
 			kg_info("%s; --force does it anew", kg_err_text(&err, r));
+			continue;
+		}
+		if (is_note(r)) {
+			kg_info("%s", kg_err_text(&err, r));
 			continue;
 		}
 		if (r == 0)
@@ -95,6 +108,8 @@ static int ensure_added(struct dkms_call *call)
 		return r;
 	r = reg_find_source(&call->sys, call->name, call->version, &call->arena, &source,
 			    &call->err);
+	if (r == 0)
+		return dkms_check_conf(call, source.path);
 	if (r != -KGE_NOT_ADDED)
 		return r;
 	call->err = (struct kg_err){ 0 };
@@ -180,7 +195,8 @@ static int run_remove(struct dkms_call *call)
 static const struct dkms_exit shared_exits[] = {
 	{ EACCES, 1 },	    { EPERM, 1 },      { EROFS, 1 },	     { EINVAL, 1 },
 	{ EBUSY, 1 },	    { KGE_LIVE, 1 },   { KGE_NOT_ADDED, 3 }, { KGE_BROKEN, 4 },
-	{ KGE_HOSTILE, 5 }, { KGE_RECIPE, 8 }, { KGE_FORMAT, 8 },    { 0, 0 },
+	{ KGE_HOSTILE, 5 }, { KGE_RECIPE, 8 }, { KGE_FORMAT, 8 },    { ENOTDIR, 15 },
+	{ 0, 0 },
 };
 
 static const struct dkms_exit no_exits[] = { { 0, 0 } };

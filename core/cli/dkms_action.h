@@ -58,6 +58,8 @@ int dkms_list_built(struct dkms_call *call);
 /* dkms_source.c: what is given as a path becomes M/V in the source tree. */
 int dkms_take_source(struct dkms_call *call);
 /* Adds M/V: 0, or -KGE_EXISTS when it is there. */
+/* The dkms.conf of the folder @path, or that of -c, is there; else DKMS's code for that. */
+int dkms_check_conf(struct dkms_call *call, const char *path) _must_check_;
 int dkms_add_source(struct dkms_call *call);
 
 /* status.c */

@@ -7,11 +7,9 @@
 
 #include "core/base/log.h"
 #include "core/cli/dkms_action.h"
+#include "core/registry/framework.h"
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_LIST, OPTION_MODULE, OPTION_KERNEL };
-
-/* "no limit": make's jobserver has to hold a token for each. */
-#define JOBS_NO_LIMIT 1000u
 
 struct dkms_option {
 	const char *name;
@@ -211,7 +209,8 @@ static int take_jobs(struct dkms_args *args, struct kg_err *err)
 	if (parse_u64(args->jobs, &n) < 0)
 		return refuse(args, 1,
 			      kg_fail(err, -EINVAL, "-j: not a number: %s", args->jobs));
-	args->n_jobs = n == 0 || n > JOBS_NO_LIMIT ? JOBS_NO_LIMIT : (unsigned int)n;
+	args->n_jobs =
+		n == 0 || n > FRAMEWORK_NO_LIMIT ? FRAMEWORK_NO_LIMIT : (unsigned int)n;
 	return 0;
 }
 

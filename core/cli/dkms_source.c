@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* add: a source tree or an archive given by its path, or the tree in /usr/src that M/V names. */
+#include <fcntl.h>
+
 #include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/base/name.h"
@@ -77,25 +79,39 @@ int dkms_take_source(struct dkms_call *call)
 	return r;
 }
 
+int dkms_check_conf(struct dkms_call *call, const char *path)
+{
+	const char *given = call->args->conf;
+	const char *conf = given ?: arena_printf(&call->arena, "%s/dkms.conf", path);
+	_cleanup_close_ int fd = -1;
+
+	if (conf == NULL)
+		return kg_fail_errno(&call->err, -ENOMEM, "%s", path);
+	if (given != NULL)
+		fd = open(conf, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	else
+		fd = fd_try_open_in(call->sys.root_fd, conf,
+				    O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0)
+		return 0;
+	return fail_with(call, 4,
+			 kg_fail_errno(&call->err, given != NULL ? -errno : fd,
+				       "cannot read %s%s", given != NULL ? "" : "/",
+				       conf));
+}
+
 /* The folder and its dkms.conf are there, else DKMS's codes for that. */
 static int check_source(struct dkms_call *call, const char *path)
 {
 	_cleanup_close_ int dir_fd =
 		fd_try_open_in(call->sys.root_fd, path, O_PATH | O_DIRECTORY);
-	_cleanup_close_ int conf_fd = -1;
 
 	if (dir_fd < 0)
 		return fail_with(call, 2,
 				 kg_fail(&call->err, -ENOENT,
 					 "%s/%s: no source folder /%s", call->name,
 					 call->version, path));
-	conf_fd =
-		openat(dir_fd, "dkms.conf", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (conf_fd < 0)
-		return fail_with(call, 4,
-				 kg_fail_errno(&call->err, -errno,
-					       "cannot read /%s/dkms.conf", path));
-	return 0;
+	return dkms_check_conf(call, path);
 }
 
 int dkms_add_source(struct dkms_call *call)
@@ -104,6 +120,10 @@ int dkms_add_source(struct dkms_call *call)
 		.name = call->name,
 		.version = call->version,
 		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
+		.directives = call->args->directives.n > 0
+				      ? (const char *const *)call->args->directives.v
+				      : NULL,
+		.conf = call->args->conf,
 	};
 	struct kg_source known;
 	const char *path;

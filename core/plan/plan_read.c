@@ -133,7 +133,7 @@ static int read_package(const struct plan_reader *r, const struct yaml_node *nod
 	int rc = yaml_expect_map(node, "a package", known, r->err);
 
 	if (rc == 0)
-		rc = take(r, node, "name", name_is_word, &ret->name);
+		rc = take(r, node, "name", name_is_package, &ret->name);
 	if (rc == 0)
 		rc = take(r, node, "version", is_version, &ret->version);
 	if (rc == 0)
@@ -222,7 +222,7 @@ static int read_source(const struct plan_reader *r, const struct yaml_node *node
 	if (rc == 0)
 		rc = take(r, node, "path", name_is_path, &ret->path);
 	if (rc == 0)
-		rc = take(r, node, "package", name_is_word, &ret->package);
+		rc = take(r, node, "package", name_is_package, &ret->package);
 	if (rc == 0)
 		rc = take_optional(r, node, "version", is_version, &ret->version);
 	if (rc == 0)
@@ -238,7 +238,7 @@ static int read_archive(const struct plan_reader *r, const struct yaml_node *nod
 	int rc = yaml_expect_map(node, "an archive", known, r->err);
 
 	if (rc == 0)
-		rc = take(r, node, "package", name_is_word, &ret->package);
+		rc = take(r, node, "package", name_is_package, &ret->package);
 	if (rc == 0)
 		rc = take(r, node, "version", is_version, &ret->version);
 	if (rc == 0)

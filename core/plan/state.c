@@ -50,7 +50,7 @@ static int read_package(const struct yaml_node *node, struct kg_state_package *r
 		rc = yaml_get_text(node, "version", &ret->version, err);
 	if (rc == 0)
 		rc = read_state_word(node, &ret->state, err);
-	if (rc == 0 && !name_is_word(ret->name))
+	if (rc == 0 && !name_is_package(ret->name))
 		rc = kg_fail(err, -KGE_FORMAT, "line %u: not a package name: '%.80s'",
 			     node->line, ret->name);
 	return rc;

@@ -337,12 +337,15 @@ static int read_patches(struct interpret *in)
 	in->recipe->patches = list;
 	for (size_t i = 0; i < in->vars->n; i++) {
 		const struct recipe_var *v = &in->vars->v[i];
+		const char *path = v->value;
 		bool fits = true;
 		int r = 0;
 
-		if (v->directive != D_PATCH || *v->value == '\0')
+		if (v->directive != D_PATCH || *path == '\0')
 			continue;
-		if (!name_is_path(v->value))
+		while (str_starts(path, "./"))
+			path += 2 + strspn(path + 2, "/");
+		if (!name_is_path(path))
 			return kg_fail(
 				in->err, -KGE_PATCH,
 				"%s: PATCH[%u]: not a file of the patches folder: '%s'",
@@ -353,7 +356,7 @@ static int read_patches(struct interpret *in)
 		if (r < 0)
 			return r;
 		if (fits)
-			list[n++] = keep(in, v->value);
+			list[n++] = keep(in, path);
 	}
 	return 0;
 }

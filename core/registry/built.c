@@ -46,6 +46,20 @@ int reg_put_built(const struct kg_system *sys, const struct kg_source *source,
 	return 0;
 }
 
+int reg_empty_build(const struct kg_system *sys, const struct kg_source *source,
+		    struct kg_err *err)
+{
+	_cleanup_close_ int version_fd =
+		regtree_open_dir(sys, "%s/%s", source->name, source->version);
+	int r = version_fd < 0 ? version_fd : fd_remove_tree_at(version_fd, "build", err);
+
+	if (r == 0)
+		r = fd_make_dir_in(version_fd, "build", 0755, err);
+	return r >= 0 ? r
+		      : kg_fail_errno(err, r, "%s/%s: no build folder", source->name,
+				      source->version);
+}
+
 /* DKMS drops the kernel's folder once no folder is left in it, whatever files are. */
 static int prune_release(int version_fd, const char *release, struct kg_err *err)
 {

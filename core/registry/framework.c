@@ -164,6 +164,30 @@ int framework_read(int root_fd, struct kg_framework *ret_framework, struct kg_er
 	return 0;
 }
 
+const char *framework_compress_options(const struct kg_framework *framework,
+				       const char *suffix)
+{
+	if (strcmp(suffix, ".gz") == 0)
+		return framework->compress_gzip_opts;
+	if (strcmp(suffix, ".xz") == 0)
+		return framework->compress_xz_opts;
+	return strcmp(suffix, ".zst") == 0 ? framework->compress_zstd_opts : NULL;
+}
+
+unsigned int framework_jobs(const struct kg_framework *framework)
+{
+	uint64_t n;
+
+	if (framework->parallel_jobs == NULL)
+		return 0;
+	if (parse_u64(framework->parallel_jobs, &n) < 0) {
+		kg_warning("framework.conf: parallel_jobs: not a number: %s",
+			   framework->parallel_jobs);
+		return 0;
+	}
+	return n == 0 || n > FRAMEWORK_NO_LIMIT ? FRAMEWORK_NO_LIMIT : (unsigned int)n;
+}
+
 void framework_fini(struct kg_framework *framework)
 {
 	arena_fini(&framework->arena);

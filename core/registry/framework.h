@@ -27,7 +27,7 @@ struct kg_framework {
 	const char *compress_gzip_opts;
 	const char *compress_xz_opts;
 	const char *compress_zstd_opts;
-	const char *build_environment;
+	const char *build_environment; /* NAME=VALUE words, for builds */
 	const char *post_transaction;  /* a shell command */
 	const char *continue_on_error; /* any text: on */
 };
@@ -36,3 +36,9 @@ struct kg_framework {
 int framework_read(int root_fd, struct kg_framework *ret_framework,
 		   struct kg_err *err) _must_check_;
 void framework_fini(struct kg_framework *framework);
+/* What the one of @suffix (".gz", ".xz", ".zst") is to be given; NULL nothing. */
+const char *framework_compress_options(const struct kg_framework *framework,
+				       const char *suffix);
+/* make's -j: what parallel_jobs says ("0": no limit), 0 when it says nothing. */
+#define FRAMEWORK_NO_LIMIT 1000u /* make's jobserver has to hold a token for each */
+unsigned int framework_jobs(const struct kg_framework *framework);

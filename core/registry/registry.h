@@ -103,6 +103,9 @@ int reg_clear_active(const struct kg_system *sys, const char *name, const char *
 int reg_put_built(const struct kg_system *sys, const struct kg_source *source,
 		  const char *release, const char *arch, int dir_fd,
 		  struct kg_err *err) _must_check_;
+/* M/V/build, emptied, for the work tree of a build that failed. The caller owns the fd. */
+int reg_empty_build(const struct kg_system *sys, const struct kg_source *source,
+		    struct kg_err *err) _must_check_;
 /* Removes V/R/A and empty parents. Absent is fine. */
 int reg_remove_built(const struct kg_system *sys, const char *name, const char *version,
 		     const char *release, const char *arch,

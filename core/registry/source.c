@@ -162,40 +162,6 @@ int reg_add(const struct kg_system *sys, const struct kg_source *source,
 	return fd_replace_link_at(version_fd, "source", target, err);
 }
 
-/* Folders that are the registry's own and go with M/V. */
-static bool is_own_folder(const char *name)
-{
-	static const char *const own[] = { "build", "source", "tarball", "driver_disk",
-					   "rpm",   "deb",    "dsc",	 "bmdeb" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		if (strcmp(name, own[i]) == 0)
-			return true;
-	return name[0] == '.';
-}
-
-/* The name of a folder in M/V that somebody else put there; "" none. */
-static int find_foreign(int version_fd, char ret_name[NAME_MAX + 1])
-{
-	_cleanup_strv_ struct strv names = { 0 };
-	int r = regtree_list_dirs(version_fd, NULL, &names);
-
-	ret_name[0] = '\0';
-	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		struct stat st;
-
-		if (is_own_folder(names.v[i]) ||
-		    fstatat(version_fd, names.v[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISDIR(st.st_mode))
-			continue;
-		/* An empty or half-written kernel folder is rubbish, not foreign. */
-		if (names.v[i][0] >= '0' && names.v[i][0] <= '9')
-			continue;
-		snprintf(ret_name, NAME_MAX + 1, "%s", names.v[i]);
-	}
-	return r;
-}
-
 /* Takes the entry off the register but keeps what is not ours. */
 static int unlink_source(const struct kg_system *sys, int version_fd, const char *name,
 			 const char *version, const char *foreign, struct kg_err *err)
@@ -205,6 +171,8 @@ static int unlink_source(const struct kg_system *sys, int version_fd, const char
 	if (unlinkat(version_fd, "source", 0) < 0 && errno != ENOENT)
 		return kg_fail_errno(err, -errno, "%s/%s: cannot remove the source link",
 				     name, version);
+	/* With it the rest would look like an entry that has lost its link. */
+	(void)fd_remove_tree_at(version_fd, "build", NULL);
 	return fsync(version_fd) < 0 ? -errno : 0;
 }
 
@@ -243,7 +211,7 @@ int reg_remove_source(const struct kg_system *sys, const char *name, const char 
 			       version);
 	r = check_nothing_built(sys, name, version, err);
 	if (r == 0)
-		r = find_foreign(version_fd, foreign);
+		r = regtree_find_foreign(version_fd, foreign);
 	if (r == 0)
 		r = foreign[0] != '\0'
 			    ? unlink_source(sys, version_fd, name, version, foreign, err)

@@ -34,6 +34,7 @@ static const struct way_on {
 	{ "apt", "apt-mark hold", NULL },
 	{ "dpkg", NULL, NULL },
 	{ "dnf", "--exclude", "," },
+	{ "pacman", "--ignore", "," },
 };
 
 static const struct way_on *way_without(const char *manager)

@@ -35,10 +35,10 @@ static int list_jobs(struct run *run, const char *release, const struct strv *sk
 
 		if ((skip != NULL && strv_has(skip, sources[i].name)) ||
 		    !is_newest(sources, n, &sources[i]) ||
-		    run_is_installed(run, &sources[i], release, run->sys->arch) ||
+		    run_is_installed(run, &sources[i], release, run_arch(run)) ||
 		    run_is_weak_installed(run, &sources[i], release))
 			continue;
-		job = run_add_job(run, &sources[i], release, run->sys->arch);
+		job = run_add_job(run, &sources[i], release, run_arch(run));
 		if (job == NULL)
 			return kg_fail_errno(err, -ENOMEM, "cannot list the jobs");
 		job->wants_autoinstall = true;
@@ -203,11 +203,12 @@ int run_autoinstall(struct run *run, const char *release, const struct strv *ski
 	b->installed = arena_array(&run->arena, run->n_jobs + 1, sizeof(void *));
 	if (b->installed == NULL)
 		return kg_fail_errno(err, -ENOMEM, "cannot autoinstall");
+	run->keeps_failed = true;
 	r = make_in_order(b);
 	install_batch(b);
 	/* This makes jobs of its own: those above are done with. */
 	for (size_t i = 0; i < b->n_installed; i++)
-		run_rebuild_dependents(run, b->installed[i], release, run->sys->arch);
+		run_rebuild_dependents(run, b->installed[i], release, run_arch(run));
 	return r < 0 ? r : b->first;
 }
 

@@ -34,36 +34,53 @@ static int source_path(struct run *run, const struct kg_target *t,
 	return 0;
 }
 
-static int verify_source(struct run *run, const struct kg_source *source,
-			 struct kg_err *err)
+/* Registered as its folder says, whatever the file thinks: as DKMS does it. */
+static int compare_identity(struct run *run, const struct kg_source *source, int fd,
+			    struct kg_err *err)
 {
-	_cleanup_close_ int fd =
-		fd_try_open_in(run->sys->root_fd, source->path, O_RDONLY | O_DIRECTORY);
 	const char *name = NULL;
 	const char *version = NULL;
+	int r = recipe_read_identity(run->sys, fd, &run->view, &run->arena, &name,
+				     &version, err);
+
+	if (r == 0 &&
+	    (strcmp(name, source->name) != 0 || strcmp(version, source->version) != 0))
+		kg_warning("/%s/dkms.conf calls itself %s/%s, not %s/%s", source->path,
+			   name, version, source->name, source->version);
+	return r;
+}
+
+/* Valid for the kernel that runs, with its headers or without. */
+static int read_new_source(struct run *run, const struct kg_source *source,
+			   struct kg_recipe *ret_recipe, struct kg_err *err)
+{
+	const struct run_release release = { .release = run->sys->running,
+					     .result = -KGE_NO_HEADERS };
+	_cleanup_close_ int fd =
+		fd_try_open_in(run->sys->root_fd, source->path, O_RDONLY | O_DIRECTORY);
 	int r;
 
 	if (fd < 0)
 		return kg_fail_errno(err, -ENOENT, "/%s", source->path);
-	r = recipe_read_identity(run->sys, fd, &run->view, &run->arena, &name, &version,
-				 err);
-	if (r < 0)
-		return r;
-	if (strcmp(name, source->name) != 0 || strcmp(version, source->version) != 0)
-		return kg_fail(err, -KGE_RECIPE, "/%s/dkms.conf is of %s/%s, not %s/%s",
-			       source->path, name, version, source->name,
-			       source->version);
-	return 0;
+	r = run->conf == NULL ? compare_identity(run, source, fd, err) : 0;
+	return r < 0 ? r : run_read_recipe(run, source, fd, &release, ret_recipe, err);
 }
 
 static int add_source(struct run *run, const struct kg_source *source, struct kg_err *err)
 {
-	int r = verify_source(run, source, err);
+	struct kg_recipe recipe = { 0 };
+	int r = read_new_source(run, source, &recipe, err);
 
-	if (r == 0)
-		r = reg_add(run->sys, source, err);
-	/* It is registered, whatever the script says: its exit code is the command's. */
-	return r < 0 ? r : run_hook(run, source, run->sys->running, RUN_POST_ADD, err);
+	if (r < 0)
+		return r;
+	r = reg_add(run->sys, source, err);
+	if (r == 0) {
+		run_show_warnings(run, source, &recipe);
+		/* It is registered, whatever the script says: its code is the command's. */
+		r = run_script(run, source, recipe.post_add, run->sys->running, err);
+	}
+	recipe_fini(&recipe);
+	return r;
 }
 
 int run_add_source(struct run *run, const struct kg_source *source, struct kg_err *err)
@@ -102,26 +119,6 @@ static int find_or_add(struct run *run, const struct kg_target *t,
 }
 
 /* ---- build ---- */
-
-/* A failed build leaves its log where DKMS leaves it. */
-static void keep_failed_log(struct run *run, const struct kg_job *job)
-{
-	char path[1024];
-	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-
-	if (job->log == NULL ||
-	    snprintf(path, sizeof(path), "%s/%s/%s/build", run->sys->dkms_tree,
-		     job->source->name, job->source->version) >= (int)sizeof(path))
-		return;
-	fd = fd_make_dir_in(run->sys->root_fd, path, 0755, NULL);
-	if (fd < 0 || fd_read_file_in(run->sys->root_fd, job->log, 256u << 20, &text,
-				      &len, NULL) < 0)
-		return;
-	if (fd_replace_at(fd, "make.log", text, len, 0644, NULL) < 0)
-		kg_debug("%s was not copied", job->log);
-}
 
 struct kg_job *run_add_job(struct run *run, const struct kg_source *source,
 			   const char *release, const char *arch)
@@ -162,10 +159,11 @@ int run_make_set(struct run *run, struct kg_job *job, struct run_set *ret_set,
 	char name[64];
 	int r;
 
+	run->keeps_failed = true;
 	run_make_job(run, job);
 	r = job_result(job, err);
 	if (r < 0) {
-		keep_failed_log(run, job);
+		run_keep_failed_log(run, job);
 		if (job->log != NULL && run->txn == NULL)
 			run_report_to_apport(run, job);
 		return r;
@@ -192,12 +190,37 @@ int run_open_registered(struct run *run, const struct kg_source *source,
 	return fd < 0 ? fd : run_open_set(run, source, release, arch, fd, ret_set, NULL);
 }
 
+/* What a tarball of built modules alone leaves: a dkms.conf, and nothing to build from. */
+static int check_content(const struct run *run, const struct kg_source *source,
+			 struct kg_err *err)
+{
+	_cleanup_close_ int fd =
+		fd_try_open_in(run->sys->root_fd, source->path, O_RDONLY | O_DIRECTORY);
+	_cleanup_dir_ DIR *dir = fd < 0 ? NULL : fd_list(fd);
+	size_t n = 0;
+
+	while (dir != NULL && n < 2 && fd_list_next(dir) != NULL)
+		n++;
+	if (dir == NULL || n >= 2)
+		return 0; /* one that cannot be opened is the build's to complain of */
+	return kg_fail(err, -KGE_RECIPE, "%s/%s: there is nothing but a dkms.conf in /%s",
+		       source->name, source->version, source->path);
+}
+
+static int make_set(struct run *run, struct kg_job *job, struct run_set *ret_set,
+		    struct kg_err *err)
+{
+	int r = job == NULL ? -ENOMEM : check_content(run, job->source, err);
+
+	return r < 0 ? r : run_make_set(run, job, ret_set, err);
+}
+
 static int build_and_register(struct run *run, const struct kg_source *source,
 			      const struct kg_target *t, struct kg_err *err)
 {
 	struct kg_job *job = run_add_job(run, source, t->release, t->arch);
 	struct run_set rs;
-	int r = job == NULL ? -ENOMEM : run_make_set(run, job, &rs, err);
+	int r = make_set(run, job, &rs, err);
 
 	if (r < 0)
 		return r;
@@ -286,7 +309,7 @@ static int build_and_install(struct run *run, const struct kg_source *source,
 {
 	struct kg_job *job = run_add_job(run, source, release, arch);
 	struct run_set rs;
-	int r = job == NULL ? -ENOMEM : run_make_set(run, job, &rs, err);
+	int r = make_set(run, job, &rs, err);
 
 	if (r < 0)
 		return r;

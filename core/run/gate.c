@@ -46,6 +46,8 @@ int run_init(struct run *run, const struct kg_system *sys, struct kg_err *err)
 	r = policy_read(sys, &run->policy, err);
 	if (r == 0)
 		r = framework_read(sys->root_fd, &run->framework, err);
+	if (r == 0 && run->policy.jobs == 0)
+		run->policy.jobs = framework_jobs(&run->framework);
 	return r;
 }
 

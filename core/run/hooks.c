@@ -187,8 +187,6 @@ static struct run_release *known_release(struct run *run, const char *release,
 static const char *hook_command(const struct kg_recipe *recipe, enum run_hook hook)
 {
 	switch (hook) {
-	case RUN_POST_ADD:
-		return recipe->post_add;
 	case RUN_PRE_INSTALL:
 		return recipe->pre_install;
 	case RUN_POST_INSTALL:
@@ -230,8 +228,6 @@ int run_hook(struct run *run, const struct kg_source *source, const char *releas
 		return hook == RUN_PRE_INSTALL && r == -KGE_RECIPE && run->txn == NULL
 			       ? kg_fail(err, r, "%s", why.text)
 			       : 0;
-	if (hook == RUN_POST_ADD)
-		run_show_warnings(run, source, &recipe);
 	r = run_script(run, source, hook_command(&recipe, hook), release, err);
 	recipe_fini(&recipe);
 	return r;

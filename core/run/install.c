@@ -42,7 +42,7 @@ static bool indexes_match(const struct kg_system *sys, const char *release,
 static bool changes_others(const struct run_item *item)
 {
 	return item->originals[0] != NULL || item->replaced[0] != NULL ||
-	       item->left_out[0] != NULL;
+	       item->left_out[0] != NULL || item->dropped[0] != NULL;
 }
 
 static bool needs_depmod(const struct run *run, const char *release,
@@ -170,6 +170,10 @@ static int withdraw_others(struct run *run, const struct run_item *item,
 		r = set_withdraw(run->sys, run->txn, release, item->originals, err);
 	if (r == 0 && item->replaced[0] != NULL)
 		r = set_withdraw(run->sys, run->txn, release, item->replaced, err);
+	if (r == 0 && item->dropped[0] != NULL)
+		r = set_withdraw(run->sys, run->txn, release, item->dropped, err);
+	if (r == 0 && item->dropped[0] != NULL)
+		r = run_return_dropped(run, item, err);
 	if (r == 0 && item->left_out[0] != NULL && run->txn != NULL) {
 		r = run_list_placed(run, item->rs, item->left_out, &placed, err);
 		if (r == 0 && placed[0] != NULL)
@@ -180,10 +184,23 @@ static int withdraw_others(struct run *run, const struct run_item *item,
 
 static bool wants_links(const struct run *run)
 {
-	/* What a gate placed are files; there is no work folder where its sets arrive. */
-	return run->work_fd >= 0 &&
-	       (run->framework.symlink_modules != NULL ||
-		(run->target != NULL && run->target->symlink_modules));
+	return run->framework.symlink_modules != NULL ||
+	       (run->target != NULL && run->target->symlink_modules);
+}
+
+/* They are made in the work folder; where a gate's sets arrive it is not open yet. */
+static bool can_link(struct run *run)
+{
+	struct kg_err err = { 0 };
+	char id[64];
+
+	if (!wants_links(run))
+		return false;
+	snprintf(id, sizeof(id), "dkms-%d", getpid());
+	if (run->work_fd >= 0 || run_open_folders(run, id, "work", &err) == 0)
+		return true;
+	kg_warning("modules are copied, not linked: %s", err.text);
+	return false;
 }
 
 /* A folder of links into K/A, as `cp -s` would make them. */
@@ -240,8 +257,8 @@ static int publish(struct run *run, struct run_item *item)
 		r = withdraw_others(run, item, &item->err);
 	if (r < 0)
 		return r;
-	return wants_links(run) ? publish_links(run, item, &set)
-				: set_publish(run->sys, run->txn, &set, &item->err);
+	return can_link(run) ? publish_links(run, item, &set)
+			     : set_publish(run->sys, run->txn, &set, &item->err);
 }
 
 /* An archive that was made for nothing: the originals are where they were. */

@@ -299,6 +299,7 @@ static int build_sources(struct making *m, const struct sandbox *view)
 		.n_depends = m->n_depends,
 		.jobs = m->run->policy.jobs > 0 ? m->run->policy.jobs : build_cpu_count(),
 		.timeout_ms = (int)m->run->policy.build_timeout_s * 1000,
+		.environment = m->run->framework.build_environment,
 		.view = view,
 	};
 	int r = build_run(&req, &result, &job->err);
@@ -407,6 +408,16 @@ static int build_and_keep(struct making *m, const char *key)
 	return 0;
 }
 
+/* What build_environment adds can change the result as another compiler can. */
+static const char *toolchain_of(struct making *m)
+{
+	const char *environment = m->run->framework.build_environment;
+
+	return environment == NULL ? m->release->toolchain
+				   : arena_printf(&m->run->arena, "%s\nenvironment %s",
+						  m->release->toolchain, environment);
+}
+
 static int find_key(struct making *m, char ret_key[DIGEST_HEX_SIZE])
 {
 	const struct store_inputs in = {
@@ -416,7 +427,7 @@ static int find_key(struct making *m, char ret_key[DIGEST_HEX_SIZE])
 		.headers = &m->release->headers,
 		.release = m->job->release,
 		.arch = m->job->arch,
-		.toolchain = m->release->toolchain,
+		.toolchain = toolchain_of(m),
 		.depend_keys = (const char *const *)m->depend_keys.v,
 	};
 
@@ -524,6 +535,8 @@ static void making_fini(struct making *m)
 	if (m->log_fd >= 0)
 		close(m->log_fd);
 	if (m->work_fd >= 0) {
+		if (m->run->keeps_failed)
+			run_keep_failed_tree(m->run, m->job, m->work_fd);
 		close(m->work_fd);
 		(void)fd_remove_tree_at(m->run->work_fd, m->work_name, NULL);
 	}

@@ -38,9 +38,11 @@ int kg_dkms_match(const struct kg_system *sys, const struct kg_target *target,
 		failed = kg_dkms_install(sys, &one, &why);
 		if (failed == -KGE_EXISTS)
 			failed = 0;
-		if (failed < 0 && first == 0)
+		if (failed < 0 && first == 0) {
 			first = kg_fail(err, failed, "%s", kg_err_text(&why, failed));
-		else if (failed < 0)
+			if (err != NULL)
+				err->status = why.status;
+		} else if (failed < 0)
 			kg_error("%s", kg_err_text(&why, failed));
 		r = cancel_check(NULL);
 	}

@@ -76,6 +76,30 @@ int run_return_originals(const struct kg_system *sys, struct txn *txn,
 	return r;
 }
 
+static bool is_dropped(const struct run_item *item, const struct reg_original *o)
+{
+	for (const char *const *p = item->dropped; *p != NULL; p++)
+		if (run_is_same_module(*p, o->base))
+			return true;
+	return false;
+}
+
+int run_return_dropped(struct run *run, const struct run_item *item, struct kg_err *err)
+{
+	const struct set *set = &item->rs->set;
+	const struct reg_archive archive = { .name = set->name,
+					     .release = set->release,
+					     .arch = item->rs->arch };
+	struct reg_original *v = NULL;
+	size_t n = 0;
+	int r = reg_list_originals(run->sys, &archive, &run->arena, &v, &n, err);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (is_dropped(item, &v[i]))
+			r = return_one(run->sys, run->txn, &archive, &v[i], err);
+	return r;
+}
+
 /*
  * Worth the trouble, and not in the way of ours: an install that was killed after its swap, and
  * before it was registered, is whole as far as the kernel goes.

@@ -12,6 +12,17 @@
 #include "core/registry/registry.h"
 #include "core/run/run.h"
 
+/* "-1-zen" of "-zen1-1-zen", "-1" of "-arch1-1": Arch's patch level comes before its build number. */
+static const char *skip_patch_level(const char *dash)
+{
+	const size_t n = strcspn(dash + 1, "-");
+
+	if (!isdigit((unsigned char)dash[1]) && isdigit((unsigned char)dash[n]) &&
+	    dash[1 + n] == '-' && isdigit((unsigned char)dash[2 + n]))
+		return dash + 1 + n;
+	return dash;
+}
+
 const char *run_flavour(const char *release)
 {
 	/* 6.1.0-56-cloud-amd64: behind the ABI number, which follows the first dash. */
@@ -19,6 +30,7 @@ const char *run_flavour(const char *release)
 
 	if (p == NULL)
 		return "";
+	p = skip_patch_level(p);
 	if (isdigit((unsigned char)p[1])) {
 		p += 1 + strspn(p + 1, "0123456789.");
 		return p[0] == '-' ? p + 1 : "";

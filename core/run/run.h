@@ -26,6 +26,7 @@ struct run {
 	const char *work;    /* its path, relative to the root */
 	bool is_uncached;    /* the store failed: artefacts are kept in the work folder */
 	bool has_stored;     /* the store has grown */
+	bool keeps_failed;   /* a failed build's tree goes to DKMS_TREE/M/V/build */
 	char *log_dir;	     /* absolute: /var/log/kmodgate/ID */
 	int log_dir_fd;
 	struct kg_job *jobs;
@@ -143,14 +144,14 @@ int run_open_set(struct run *run, const struct kg_source *source, const char *re
 /* Adds the source if needed, puts K/A in place, makes it active. Files are placed already. */
 int run_register_set(struct run *run, const struct run_set *rs,
 		     struct kg_err *err) _must_check_;
-/* Where modules go below lib/modules/R on this distribution, for @recipe's module. */
+/* Where modules go below lib/modules/R on this distribution, if it has a place for them. */
 const char *run_module_location(const struct run *run);
 
 /* ---- hooks.c: what acts on the system, as root ---- */
 /* PRE_INSTALL, POST_INSTALL, POST_ADD, POST_REMOVE: from the source's folder. */
 int run_script(struct run *run, const struct kg_source *source, const char *command,
 	       const char *release, struct kg_err *err) _must_check_;
-enum run_hook { RUN_POST_ADD, RUN_PRE_INSTALL, RUN_POST_INSTALL, RUN_POST_REMOVE };
+enum run_hook { RUN_PRE_INSTALL, RUN_POST_INSTALL, RUN_POST_REMOVE };
 /* What is odd about @recipe, said to whoever adds, builds or installs this very source. */
 void run_show_warnings(const struct run *run, const struct kg_source *source,
 		       const struct kg_recipe *recipe);
@@ -182,8 +183,9 @@ int run_records_read(const struct txn *txn, struct run_records *ret_records,
 void run_records_fini(struct run_records *records);
 
 /* ---- skip.c ---- */
-/* The gate is switched off for @plan: KMODGATE=off, or skip-once (used up). Says so on stderr. */
-bool run_is_skipped(const struct kg_system *sys, const struct kg_plan *plan);
+/* The gate is switched off for @plan: KMODGATE=off, or skip-once (used up, but by a
+ * test). Says so on stderr. */
+bool run_is_skipped(const struct run *run, const struct kg_plan *plan);
 
 /* ---- dkms.c ---- */
 /* Registers @source, whose folder is in place, after a look at its dkms.conf. */
@@ -232,6 +234,7 @@ struct run_item {
 	const char *const *left_out;  /* the others */
 	const char *const *originals; /* modules of these names elsewhere: archived */
 	const char *const *replaced;  /* ours, under another suffix */
+	const char *const *dropped;   /* of what is active, and not in @rs any more */
 };
 /*
  * PRE_INSTALL, version sanity, archive, publish, depmod, register, POST_INSTALL. One that fails
@@ -249,6 +252,9 @@ int run_choose_files(struct run *run, struct run_item *item,
 int run_list_ours(struct run *run, const struct run_set *rs,
 		  const char *const **ret_files, struct kg_err *err) _must_check_;
 
+/* "dir/NAME.ko.xz" and "NAME.ko" are the same module. */
+bool run_is_same_module(const char *file, const char *other);
+
 /* Those of @files that are in lib/modules/R byte for byte: the gate placed them. */
 int run_list_placed(struct run *run, const struct run_set *rs, const char *const *files,
 		    const char *const **ret_files, struct kg_err *err) _must_check_;
@@ -263,6 +269,9 @@ int run_archive_elsewhere(struct run *run, const struct run_item *item,
 int run_return_originals(const struct kg_system *sys, struct txn *txn,
 			 const struct reg_archive *archive,
 			 struct kg_err *err) _must_check_;
+/* Those alone that @item->dropped had replaced; their copies stay in the archive. */
+int run_return_dropped(struct run *run, const struct run_item *item,
+		       struct kg_err *err) _must_check_;
 /* commit_recover(), reg_recover(), and archived modules whose package is not installed go back. */
 int run_recover(const struct kg_system *sys, struct kg_err *err) _must_check_;
 
@@ -315,6 +324,11 @@ int run_open_sealed(struct run *run, const struct txn *txn, const struct run_rec
 bool run_is_coming_back(const struct kg_system *sys, const char *release);
 /* Empty folders of modules, up to the kernel's own. */
 void run_prune_release(const struct run *run, const char *release);
+
+/* ---- failed.c ---- */
+/* @work_fd/build of @job, if it failed: the tree, and then its log. */
+void run_keep_failed_tree(const struct run *run, const struct kg_job *job, int work_fd);
+void run_keep_failed_log(const struct run *run, const struct kg_job *job);
 
 /* ---- apport.c ---- */
 /* Tells apport, where it is, of a build that failed. */

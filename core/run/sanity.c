@@ -376,6 +376,63 @@ static int list_replaced(struct choosing *c)
 	return c->run->arena.failed ? -ENOMEM : 0;
 }
 
+bool run_is_same_module(const char *file, const char *other)
+{
+	return same_module(base_name(file), base_name(other));
+}
+
+static bool is_in_set(const struct run_set *rs, const char *file)
+{
+	for (const char *const *p = rs->set.files; *p != NULL; p++)
+		if (run_is_same_module(*p, file))
+			return true;
+	return false;
+}
+
+/* The files of what is active; its source may be gone. Silent: then nobody can tell. */
+static const char *const *list_active(struct choosing *c)
+{
+	const struct run_set *rs = c->item->rs;
+	struct kg_source old = { .name = rs->set.name, .path = "" };
+	const char *const *files = NULL;
+	struct run_set active;
+
+	if (reg_active_version(c->run->sys, old.name, rs->set.release, rs->arch,
+			       &c->run->arena, &old.version, NULL) < 0 ||
+	    old.version == NULL)
+		return NULL;
+	if (reg_find_source(c->run->sys, old.name, old.version, &c->run->arena, &old,
+			    NULL) < 0)
+		kg_debug("%s/%s is active, and its source is gone", old.name,
+			 old.version);
+	if (run_open_registered(c->run, &old, rs->set.release, rs->arch, &active) < 0)
+		return NULL;
+	if (run_list_ours(c->run, &active, &files, NULL) < 0)
+		files = NULL;
+	run_set_fini(&active);
+	return files;
+}
+
+/* What is active is of another version, or was another set: nobody else takes its files away. */
+static int list_dropped(struct choosing *c)
+{
+	const char *const *files = list_active(c);
+	const char **dropped = NULL;
+	size_t n = 0;
+
+	for (; files != NULL && *files != NULL; files++) {
+		const char **slot = is_in_set(c->item->rs, *files)
+					    ? NULL
+					    : ARENA_ADD(&c->run->arena, dropped, n);
+
+		if (slot != NULL)
+			*slot = *files;
+	}
+	(void)ARENA_ADD(&c->run->arena, dropped, n);
+	c->item->dropped = dropped;
+	return c->run->arena.failed ? -ENOMEM : 0;
+}
+
 static int choose(struct choosing *c, struct kg_err *err)
 {
 	const struct run_set *rs = c->item->rs;
@@ -391,6 +448,8 @@ static int choose(struct choosing *c, struct kg_err *err)
 		r = pick(c, CHOICE_LEAVE, &c->item->left_out);
 	if (r == 0)
 		r = list_replaced(c);
+	if (r == 0)
+		r = list_dropped(c);
 	if (r < 0)
 		return kg_fail_errno(err, r, "cannot choose the modules of %s",
 				     rs->set.name);

@@ -8,6 +8,7 @@
 #include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/base/name.h"
+#include "core/recipe/recipe.h"
 #include "core/registry/registry.h"
 #include "core/run/run.h"
 #include "core/seal/seal.h"
@@ -26,32 +27,48 @@ void run_set_fini(struct run_set *rs)
 
 /* ---- where modules go ---- */
 
-/* The value of ID or ID_LIKE holds @word. */
-static bool os_is(const char *os_release, const char *word)
-{
-	for (const char *p = os_release; p != NULL; p = strchr(p, '\n')) {
-		size_t n;
-
-		p += *p == '\n';
-		if (!str_starts(p, "ID=") && !str_starts(p, "ID_LIKE="))
-			continue;
-		n = strcspn(p, "\n");
-		if (memmem(p, n, word, strlen(word)) != NULL)
-			return true;
-	}
-	return false;
-}
-
 const char *run_module_location(const struct run *run)
 {
-	_cleanup_free_ char *text = NULL;
+	return run->sys->module_location ?: "updates/dkms";
+}
 
-	if (fd_read_file_in(run->sys->root_fd, "etc/os-release", 65536, &text, NULL,
-			    NULL) < 0)
-		return "updates/dkms";
-	if (os_is(text, "fedora") || os_is(text, "rhel") || os_is(text, "centos"))
-		return "extra";
-	return os_is(text, "suse") ? "updates" : "updates/dkms";
+/* Where dkms.conf wants them; an error when nobody asks it, or it cannot be read. */
+static int read_places(struct run *run, const struct kg_source *source,
+		       const char *release, struct kg_recipe *ret_recipe)
+{
+	const struct run_release known = { .release = release,
+					   .result = -KGE_NO_HEADERS };
+	_cleanup_close_ int source_fd = -1;
+
+	if (!run->sys->goes_as_given)
+		return -ENOENT;
+	source_fd = run_open_source(run, source, NULL);
+	return source_fd < 0 ? source_fd
+			     : run_read_recipe(run, source, source_fd, &known, ret_recipe,
+					       NULL);
+}
+
+/* @file is NAME.ko with a suffix. */
+static const char *place_of(struct run *run, const struct kg_recipe *recipe,
+			    const char *file)
+{
+	const size_t len = (size_t)(strstr(file, ".ko") - file);
+
+	for (size_t i = 0; i < recipe->n_modules; i++) {
+		const char *at = recipe->modules[i].dest_location;
+		const char *name = recipe->modules[i].dest_name;
+		size_t n = at == NULL ? 0 : strlen(at);
+
+		if (n == 0 || strlen(name) != len || memcmp(name, file, len) != 0)
+			continue;
+		while (n > 0 && at[n - 1] == '/')
+			n--;
+		at = arena_strndup(&run->arena, at, n);
+		at = at == NULL ? "" : at + strspn(at, "/");
+		if (name_is_path(at))
+			return at;
+	}
+	return run_module_location(run);
 }
 
 /* ---- sealing ---- */
@@ -94,8 +111,12 @@ static int seal_module(const struct sealing *s, const char *dest_name, struct kg
 	if (r == 0)
 		r = run_sign(s->run, &s->signer, &module, &with_signature, err);
 	if (r == 0)
-		r = seal_compress(str_get(&with_signature), with_signature.len,
-				  s->headers->compression, &packed, err);
+		r = seal_compress_with(
+			str_get(&with_signature), with_signature.len,
+			s->headers->compression,
+			framework_compress_options(&s->run->framework,
+						   s->headers->compression),
+			&packed, err);
 	if (r < 0)
 		return r;
 	return fd_replace_at(s->to_fd, final, str_get(&packed), packed.len, 0644, err);
@@ -220,11 +241,10 @@ static bool is_module_name(const char *name)
 	return name_is_word(name) && strstr(name, ".ko") != NULL;
 }
 
-static int list_modules(struct run *run, int module_fd, const char *const **ret_files,
-			struct kg_err *err)
+static int list_modules(struct run *run, int module_fd, const struct kg_recipe *places,
+			const char *const **ret_files, struct kg_err *err)
 {
 	_cleanup_dir_ DIR *dir = fd_list(module_fd);
-	const char *location = run_module_location(run);
 	const char **files = NULL;
 	size_t n = 0;
 	struct dirent *entry;
@@ -238,7 +258,8 @@ static int list_modules(struct run *run, int module_fd, const char *const **ret_
 			continue;
 		slot = ARENA_ADD(&run->arena, files, n);
 		if (slot != NULL)
-			*slot = arena_printf(&run->arena, "%s/%s", location,
+			*slot = arena_printf(&run->arena, "%s/%s",
+					     place_of(run, places, entry->d_name),
 					     entry->d_name);
 	}
 	(void)ARENA_ADD(&run->arena, files, n); /* the NULL at the end */
@@ -260,12 +281,16 @@ int run_open_set(struct run *run, const struct kg_source *source, const char *re
 		.arch = arch,
 		.built_fd = dir_fd,
 	};
+	struct kg_recipe places = { 0 };
 	int r;
 
 	rs.set.sealed_fd = fd_open_dir_at(dir_fd, "module", err);
+	if (rs.set.sealed_fd >= 0 && read_places(run, source, release, &places) < 0)
+		places = (struct kg_recipe){ 0 };
 	r = rs.set.sealed_fd < 0
 		    ? rs.set.sealed_fd
-		    : list_modules(run, rs.set.sealed_fd, &rs.set.files, err);
+		    : list_modules(run, rs.set.sealed_fd, &places, &rs.set.files, err);
+	recipe_fini(&places);
 	if (r < 0)
 		run_set_fini(&rs);
 	else

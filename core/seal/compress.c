@@ -14,7 +14,73 @@
 
 #define CHUNK_SIZE 65536
 #define XZ_DICT_SIZE (1U << 20)
-#define ZSTD_LEVEL 3
+
+/* ---- options ---- */
+
+struct how {
+	int level;	    /* -1: the way's own */
+	uint32_t dict_size; /* 0: the level's */
+	bool is_extreme;
+};
+
+/* "1MiB", "512KiB", "65536". */
+static uint32_t parse_size(const char *p, size_t len)
+{
+	const size_t digits = strspn(p, "0123456789");
+	uint64_t n;
+
+	if (digits > len || parse_u64n(p, digits, &n) < 0 || n > UINT32_MAX)
+		return 0;
+	if (digits < len && (p[digits] == 'M' || p[digits] == 'm'))
+		n <<= 20;
+	else if (digits < len && (p[digits] == 'K' || p[digits] == 'k'))
+		n <<= 10;
+	return n >= LZMA_DICT_SIZE_MIN && n <= UINT32_MAX / 2 ? (uint32_t)n : 0;
+}
+
+/* A level takes back what was said of the dictionary, as in xz. */
+static void take_option(struct how *how, const char *p, size_t len)
+{
+	static const char lzma2[] = "--lzma2=";
+	const size_t digits = p[0] == '-' ? strspn(p + 1, "0123456789") : 0;
+	const char *dict;
+	uint64_t n;
+
+	if (digits > 0 && digits < 4 && parse_u64n(p + 1, digits, &n) == 0) {
+		how->level = (int)n;
+		how->dict_size = 0;
+		how->is_extreme |= digits + 1 < len && p[digits + 1] == 'e';
+	} else if (len == 2 && memcmp(p, "-e", 2) == 0) {
+		how->is_extreme = true;
+	} else if (len > strlen(lzma2) && memcmp(p, lzma2, strlen(lzma2)) == 0) {
+		dict = memmem(p, len, "dict=", 5);
+		if (dict != NULL)
+			how->dict_size =
+				parse_size(dict + 5, (size_t)(p + len - dict) - 5);
+	}
+}
+
+static struct how read_options(const char *options)
+{
+	struct how how = { .level = -1, .dict_size = options == NULL ? XZ_DICT_SIZE : 0 };
+	const char *p = options ?: "";
+
+	for (p += strspn(p, " \t"); *p != '\0'; p += strspn(p, " \t")) {
+		size_t len = strcspn(p, " \t");
+
+		take_option(&how, p, len);
+		p += len;
+	}
+	return how;
+}
+
+/* One that is out of the way's range is as none. */
+static int level_of(const struct how *how, int least, int most, int usual)
+{
+	return how->level >= least && how->level <= most ? how->level : usual;
+}
+
+/* ---- gzip ---- */
 
 /* A z_stream counts in unsigned int, so the input is fed in parts. */
 static int gzip_run(z_stream *z, const unsigned char *data, size_t len, struct str *out)
@@ -39,18 +105,22 @@ static int gzip_run(z_stream *z, const unsigned char *data, size_t len, struct s
 	return 0;
 }
 
-static int compress_gzip(const void *data, size_t len, struct str *out)
+static int compress_gzip(const void *data, size_t len, const struct how *how,
+			 struct str *out)
 {
 	z_stream z = { 0 };
 	int r;
 
 	/* 15 + 16: the largest window, gzip header (zlib fills it with time 0 and no name) */
-	if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&z, level_of(how, 1, 9, 6), Z_DEFLATED, 15 + 16, 8,
+			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
 	r = gzip_run(&z, data, len, out);
 	deflateEnd(&z);
 	return r;
 }
+
+/* ---- xz ---- */
 
 static int xz_run(lzma_stream *xz, struct str *out)
 {
@@ -69,8 +139,11 @@ static int xz_run(lzma_stream *xz, struct str *out)
 }
 
 /* The kernel's decoder knows CRC32 only, and allocates the whole dictionary. */
-static int compress_xz(const void *data, size_t len, struct str *out)
+static int compress_xz(const void *data, size_t len, const struct how *how,
+		       struct str *out)
 {
+	const uint32_t preset = (uint32_t)level_of(how, 0, 9, LZMA_PRESET_DEFAULT) |
+				(how->is_extreme ? LZMA_PRESET_EXTREME : 0);
 	lzma_stream xz = LZMA_STREAM_INIT;
 	lzma_options_lzma options;
 	const lzma_filter filters[] = {
@@ -79,9 +152,10 @@ static int compress_xz(const void *data, size_t len, struct str *out)
 	};
 	int r;
 
-	if (lzma_lzma_preset(&options, LZMA_PRESET_DEFAULT))
+	if (lzma_lzma_preset(&options, preset))
 		return -EIO;
-	options.dict_size = XZ_DICT_SIZE;
+	if (how->dict_size > 0)
+		options.dict_size = how->dict_size;
 	if (lzma_stream_encoder(&xz, filters, LZMA_CHECK_CRC32) != LZMA_OK)
 		return -ENOMEM;
 	xz.next_in = data;
@@ -90,6 +164,8 @@ static int compress_xz(const void *data, size_t len, struct str *out)
 	lzma_end(&xz);
 	return r;
 }
+
+/* ---- zstd ---- */
 
 static int zstd_run(ZSTD_CCtx *zstd, const void *data, size_t len, struct str *out)
 {
@@ -108,7 +184,8 @@ static int zstd_run(ZSTD_CCtx *zstd, const void *data, size_t len, struct str *o
 	return 0;
 }
 
-static int compress_zstd(const void *data, size_t len, struct str *out)
+static int compress_zstd(const void *data, size_t len, const struct how *how,
+			 struct str *out)
 {
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 	int r = -EIO;
@@ -121,8 +198,8 @@ static int compress_zstd(const void *data, size_t len, struct str *out)
 	 * zstd program makes what we then make.
 	 */
 	(void)ZSTD_CCtx_setParameter(zstd, ZSTD_c_nbWorkers, 1);
-	if (!ZSTD_isError(
-		    ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)) &&
+	if (!ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel,
+						 level_of(how, 1, 22, 3))) &&
 	    !ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1)) &&
 	    !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(zstd, len)))
 		r = zstd_run(zstd, data, len, out);
@@ -130,15 +207,19 @@ static int compress_zstd(const void *data, size_t len, struct str *out)
 	return r;
 }
 
-static int compress_none(const void *data, size_t len, struct str *out)
+/* ---- all ---- */
+
+static int compress_none(const void *data, size_t len, const struct how *how,
+			 struct str *out)
 {
+	(void)how;
 	str_addn(out, data, len);
 	return 0;
 }
 
 static const struct {
 	const char *suffix;
-	int (*run)(const void *data, size_t len, struct str *out);
+	int (*run)(const void *data, size_t len, const struct how *how, struct str *out);
 } ways[] = {
 	{ "", compress_none },
 	{ ".gz", compress_gzip },
@@ -146,15 +227,16 @@ static const struct {
 	{ ".zst", compress_zstd },
 };
 
-int seal_compress(const void *data, size_t len, const char *suffix, struct str *ret_data,
-		  struct kg_err *err)
+int seal_compress_with(const void *data, size_t len, const char *suffix,
+		       const char *options, struct str *ret_data, struct kg_err *err)
 {
+	const struct how how = read_options(options);
 	_cleanup_str_ struct str out = { 0 };
 	int r = -EINVAL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
 		if (strcmp(ways[i].suffix, suffix) == 0)
-			r = ways[i].run(data, len, &out);
+			r = ways[i].run(data, len, &how, &out);
 	if (r == 0 && !str_ok(&out))
 		r = -ENOMEM;
 	if (r < 0)
@@ -162,4 +244,10 @@ int seal_compress(const void *data, size_t len, const char *suffix, struct str *
 	*ret_data = out;
 	out = (struct str){ 0 };
 	return 0;
+}
+
+int seal_compress(const void *data, size_t len, const char *suffix, struct str *ret_data,
+		  struct kg_err *err)
+{
+	return seal_compress_with(data, len, suffix, NULL, ret_data, err);
 }

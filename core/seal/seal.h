@@ -76,3 +76,10 @@ bool seal_is_signed(const void *text, size_t len);
  */
 int seal_compress(const void *data, size_t len, const char *suffix, struct str *ret_data,
 		  struct kg_err *err) _must_check_;
+/*
+ * The same with options of gzip, xz or zstd (NULL: none): level and dictionary count, "-9e",
+ * "--lzma2=dict=4MiB", as there. The others do not change what a kernel can read, or would.
+ */
+int seal_compress_with(const void *data, size_t len, const char *suffix,
+		       const char *options, struct str *ret_data,
+		       struct kg_err *err) _must_check_;

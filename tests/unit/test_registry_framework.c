@@ -56,6 +56,24 @@ static void empty_means_unset(void **state)
 	framework_fini(&fw);
 }
 
+static unsigned int jobs_of(struct fixture *f, const char *text)
+{
+	struct kg_framework fw = read_text(f, text);
+	unsigned int jobs = framework_jobs(&fw);
+
+	framework_fini(&fw);
+	return jobs;
+}
+
+static void parallel_jobs_are_a_number_or_nothing(void **state)
+{
+	assert_int_equal(jobs_of(*state, "parallel_jobs=3\n"), 3);
+	assert_int_equal(jobs_of(*state, "parallel_jobs=0\n"), FRAMEWORK_NO_LIMIT);
+	assert_int_equal(jobs_of(*state, "parallel_jobs=99999999\n"), FRAMEWORK_NO_LIMIT);
+	assert_int_equal(jobs_of(*state, "parallel_jobs=many\n"), 0);
+	assert_int_equal(jobs_of(*state, "\n"), 0);
+}
+
 static void odd_lines_are_skipped_and_the_rest_is_read(void **state)
 {
 	struct kg_framework fw = read_text(
@@ -104,6 +122,7 @@ int main(void)
 		TEST(absent_files_leave_everything_unset),
 		TEST(values_are_read_in_all_quotings),
 		TEST(empty_means_unset),
+		TEST(parallel_jobs_are_a_number_or_nothing),
 		TEST(odd_lines_are_skipped_and_the_rest_is_read),
 		TEST(later_files_win_in_name_order),
 		TEST(file_that_is_none_is_an_error),

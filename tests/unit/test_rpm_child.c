@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Programs started from a process that is not ours. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -52,6 +56,48 @@ static void test_a_daemon_with_its_stderr(void **state)
 	assert_true(time(NULL) - from < 5);
 }
 
+/* It goes on although nobody listens any more. */
+static void test_a_daemon_that_speaks_later(void **state)
+{
+	char dir[] = "/tmp/kg-child-XXXXXX";
+	char script[256];
+	char path[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/lives", dir);
+	snprintf(script, sizeof(script),
+		 "(sleep 0.5; echo late >&2; echo later >&2; touch %s) & exit 3", path);
+	assert_int_equal(run_logged(script), 3);
+	for (int i = 0; i < 200 && access(path, F_OK) < 0; i++)
+		usleep(50 * 1000);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void reap_all(int signo)
+{
+	const int saved = errno;
+
+	(void)signo;
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		continue;
+	errno = saved;
+}
+
+/* A client that waits for whatever ends takes the answer (without the daemon our own wait is the first). */
+static void test_an_answer_that_is_taken(void **state)
+{
+	const struct sigaction reaper = { .sa_handler = reap_all };
+	struct sigaction old;
+
+	(void)state;
+	sigaction(SIGCHLD, &reaper, &old);
+	assert_int_equal(run_logged("sleep 1 & echo one >&2; exit 3"), CHILD_LOST);
+	assert_string_equal(said, "one|");
+	sigaction(SIGCHLD, &old, NULL);
+}
+
 static void on_child(int signo)
 {
 	(void)signo;
@@ -84,7 +130,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_and_code),
 		cmocka_unit_test(test_a_daemon_with_its_stderr),
+		cmocka_unit_test(test_a_daemon_that_speaks_later),
 		cmocka_unit_test(test_sigchld_is_the_hosts),
+		cmocka_unit_test(test_an_answer_that_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

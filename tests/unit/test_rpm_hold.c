@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "plugins/rpm/hold.h"
+#include "plugins/rpm/hold_toml.h"
 
 #define OURS "# kmodgate hold 6.5-1 abc\n!kernel-core-0:6.5-1.*\n# kmodgate end\n"
 #define OTHER "# kmodgate hold 6.5-1.rt abc\n!kernel-rt-0:6.5-1.*\n# kmodgate end\n"
@@ -88,6 +89,79 @@ static void test_lines_that_lost_their_marks(void **state)
 	/* a person took it out */
 	assert_rejoin("mine\n", OURS, "mine\n");
 	assert_rejoin("mine\n", "", "mine\n");
+}
+
+/* ---- versionlock.toml ---- */
+
+#define VERSION_LINE "version = \"1.0\"\n\n"
+#define ENTRY(name, comment, conditions) \
+	"[[packages]]\nname = \"" name "\"\n" comment "\n" conditions
+#define COMMENT(text) "comment = \"" text "\"\n"
+#define CONDITION(comparator, evr) \
+	"[[packages.conditions]]\nkey = \"evr\"\ncomparator = \"" comparator \
+	"\"\nvalue = \"" evr "\"\n\n"
+#define HELD(release, line) "# kmodgate hold " release " abc\n" line "\n# kmodgate end\n"
+#define MINE \
+	ENTRY("mine", "", CONDITION("<", "2")) \
+	"# said of yours\n" ENTRY("yours", COMMENT("why"), CONDITION("!=", "1-1"))
+
+static void assert_toml(const char *file, const char *split)
+{
+	struct str out = { 0 };
+
+	hold_toml_split(file, &out);
+	assert_string_equal(str_get(&out), split);
+	str_fini(&out);
+}
+
+/* What is joined can be split again, also behind dnf5, which drops what is said in lines of its own. */
+static void assert_join(const char *text, const char *file)
+{
+	struct str out = { 0 };
+
+	hold_toml_join(text, &out);
+	assert_string_equal(str_get(&out), file);
+	str_fini(&out);
+	assert_toml(file, text);
+}
+
+static void test_toml_of_a_person(void **state)
+{
+	(void)state;
+	assert_join("", "");
+	assert_join("x", "x");
+	assert_join(VERSION_LINE MINE, VERSION_LINE MINE);
+}
+
+/* One entry a package: of two, dnf5 is content with either. */
+static void test_toml_of_two_kernels(void **state)
+{
+	(void)state;
+	assert_join(VERSION_LINE MINE HELD("6.5-1", "kernel-core 1:6.5-1"),
+		    VERSION_LINE MINE "[[packages]]\nname = \"kernel-core\"\n" COMMENT(
+			    "held by kmodgate: abc 6.5-1=1:6.5-1")
+			    CONDITION("!=", "1:6.5-1"));
+	assert_join(HELD("6.5-1", "kernel-core 6.5-1") HELD("6.6-1", "kernel-core 6.6-1"),
+		    "[[packages]]\nname = \"kernel-core\"\n" COMMENT(
+			    "held by kmodgate: abc 6.5-1=6.5-1 6.6-1=6.6-1")
+			    CONDITION("!=", "6.5-1") CONDITION("!=", "6.6-1"));
+}
+
+static void test_toml_in_a_persons_own_entry(void **state)
+{
+	(void)state;
+	assert_join(ENTRY("mine", "", CONDITION("<", "2")) HELD("6.5-1", "mine 6.5-1"),
+		    ENTRY("mine", COMMENT("held by kmodgate: abc 6.5-1=6.5-1"),
+			  CONDITION("<", "2") CONDITION("!=", "6.5-1")));
+	assert_join(ENTRY("yours", COMMENT("why"), CONDITION("!=", "1-1"))
+			    HELD("6.5-1", "yours 6.5-1"),
+		    ENTRY("yours", COMMENT("why; held by kmodgate: abc 6.5-1=6.5-1"),
+			  CONDITION("!=", "1-1") CONDITION("!=", "6.5-1")));
+	/* dnf5 has added a person's condition behind ours */
+	assert_toml(ENTRY("kernel", COMMENT("held by kmodgate: abc 6.5-1=6.5-1"),
+			  CONDITION("!=", "6.5-1") CONDITION("!=", "1-1")),
+		    ENTRY("kernel", "", CONDITION("!=", "1-1"))
+			    HELD("6.5-1", "kernel 6.5-1"));
 }
 
 static void test_a_record_is_kept(void **state)
@@ -176,6 +250,9 @@ int main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_begin_after_an_open_line),
 		cmocka_unit_test(test_lines_that_lost_their_marks),
+		cmocka_unit_test(test_toml_of_a_person),
+		cmocka_unit_test(test_toml_of_two_kernels),
+		cmocka_unit_test(test_toml_in_a_persons_own_entry),
 		cmocka_unit_test(test_a_record_is_kept),
 		cmocka_unit_test(test_the_empty_list_stays_where_the_client_needs_it),
 	};

@@ -173,6 +173,76 @@ static void test_gzip_tells_neither_time_nor_name(void **state)
 	str_fini(&out);
 }
 
+static void pack_with(const char *suffix, const char *options, struct str *out)
+{
+	char *data = make_sample();
+	char *back = malloc(SAMPLE_SIZE);
+	size_t len = 0;
+
+	assert_int_equal(
+		seal_compress_with(data, SAMPLE_SIZE, suffix, options, out, NULL), 0);
+	if (strcmp(suffix, ".gz") == 0)
+		gunzip(out, back, SAMPLE_SIZE, &len);
+	else if (strcmp(suffix, ".zst") == 0)
+		unzstd(out, back, SAMPLE_SIZE, &len);
+	else
+		len = SAMPLE_SIZE;
+	assert_int_equal(len, SAMPLE_SIZE);
+	if (strcmp(suffix, ".xz") != 0)
+		assert_memory_equal(back, data, SAMPLE_SIZE);
+	free(back);
+	free(data);
+}
+
+/* gzip notes the fastest and the best level; xz its dictionary, 2^(12 + N/2) bytes. */
+static void test_options_of_the_programs_count(void **state)
+{
+	static const struct {
+		const char *suffix;
+		const char *options;
+		size_t at;
+		int byte;
+	} cases[] = {
+		{ ".gz", NULL, 8, 0 },
+		{ ".gz", "-9", 8, 2 },
+		{ ".gz", "-q -1", 8, 4 },
+		{ ".gz", "-99", 8, 0 },
+		{ ".xz", NULL, 16, 16 },
+		{ ".xz", "", 16, 22 },
+		{ ".xz", "--check=crc64 -9e", 16, 28 },
+		{ ".xz", "-9 --lzma2=preset=9,dict=2MiB,nice=9", 16, 18 },
+		{ ".xz", "--check=crc32 --lzma2=dict=1MiB -6", 16, 22 },
+		{ ".xz", "--lzma2=dict=1", 16, 22 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct str out = { 0 };
+
+		pack_with(cases[i].suffix, cases[i].options, &out);
+		assert_int_equal((unsigned char)out.p[cases[i].at], cases[i].byte);
+		str_fini(&out);
+	}
+}
+
+static void test_a_level_of_zstd_is_taken(void **state)
+{
+	struct str usual = { 0 };
+	struct str three = { 0 };
+	struct str best = { 0 };
+
+	(void)state;
+	pack_with(".zst", NULL, &usual);
+	pack_with(".zst", "-q --rm -T0 -3", &three);
+	pack_with(".zst", "--ultra -19", &best);
+	assert_int_equal(usual.len, three.len);
+	assert_memory_equal(usual.p, three.p, usual.len);
+	assert_true(usual.len != best.len || memcmp(usual.p, best.p, best.len) != 0);
+	str_fini(&usual);
+	str_fini(&three);
+	str_fini(&best);
+}
+
 static void test_an_unknown_suffix_is_refused(void **state)
 {
 	struct kg_err err = { 0 };
@@ -193,6 +263,8 @@ int main(void)
 		cmocka_unit_test(test_the_same_input_gives_the_same_bytes),
 		cmocka_unit_test(test_xz_has_what_the_kernels_decoder_needs),
 		cmocka_unit_test(test_gzip_tells_neither_time_nor_name),
+		cmocka_unit_test(test_options_of_the_programs_count),
+		cmocka_unit_test(test_a_level_of_zstd_is_taken),
 		cmocka_unit_test(test_an_unknown_suffix_is_refused),
 	};
 

@@ -87,6 +87,9 @@ static void names_that_could_leave_a_folder_are_not_plain(void **state)
 	assert_false(name_is_word("-rf"));
 	assert_true(name_is_word("6.1.0-56-amd64"));
 	assert_true(name_is_word("1:2.3~rc1+b2"));
+	assert_false(name_is_word("zfs-2.2^git1-1.x86_64"));
+	assert_true(name_is_package("zfs-2.2^git1-1.x86_64"));
+	assert_false(name_is_package("-zfs"));
 }
 
 static void paths_have_plain_components_only(void **state)

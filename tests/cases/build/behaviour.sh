@@ -53,8 +53,23 @@ check_match "release, user, view" "*$R
 ro
 /usr/src/m-1" "$(log)"
 
-# ---- compiler ----
+# ---- a recipe that works in the source's own folder, as that of west-chamber-dkms does ----
 stage=$work/stage
+mkdir -p "$stage/usr/src"
+cp -a "$src" "$stage/usr/src/m-1"
+check "a build in the source's folder" "0 phase 7 status 0 built" "$(run_build m 1 "$stage/usr/src/m-1" -r $R -S "$stage" \
+	-m m -k "ln -s m.c /usr/src/m-1/sub/l.c && make -C /usr/src/m-1 all; find /usr/src/m-1 -name '*.ko' -exec mv {} $D/m/1/build \;")"
+check "has left no trace there" "" "$(diff -r "$src" "$stage/usr/src/m-1")"
+check_match "who does not name it cannot write there" "-1025 phase 6 *" "$(run_build m 1 "$stage/usr/src/m-1" -r $R -S "$stage" \
+	-m m -k 'cd /usr/src/$module-1 && make all')"
+mkdir "$stage/usr/share"
+mv "$stage/usr/src/m-1" "$stage/usr/share/m"
+ln -s ../share/m "$stage/usr/src/m-1"
+check "nor who has a link there, but it is no hindrance" "0 phase 7 status 0 built" "$(run_build m 1 "$stage/usr/share/m" -r $R -S "$stage" \
+	-m m -k 'ls /usr/src/m-1/m.c && ! touch /usr/src/m-1/x && make all')"
+rm -r "$stage/usr/share" "$stage/usr/src/m-1"
+
+# ---- compiler ----
 mkdir -p "$stage/usr/src/hdr"
 printf 'CONFIG_CC_VERSION_TEXT="gcc (Debian 1) 1"\n' >"$stage/usr/src/hdr/.config"
 compiler() { in_build -S "$stage" -h /usr/src/hdr -k 'make -s args; echo "$CC $KERNEL_CC ${LD:-none}"' >/dev/null; log | tail -n 2; }

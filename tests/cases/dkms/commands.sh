@@ -175,6 +175,11 @@ kernels()
 	is 'match: one fails, the others are there' "$rc $(line -k "$K2")" "10 hello/1, $K2, x86_64: installed
 quiet/1: added
 world/1, $K2, x86_64: installed"
+	printf '#!/bin/sh\nexit 33\n' >/usr/src/quiet-1/pre
+	chmod 755 /usr/src/quiet-1/pre
+	echo 'PRE_BUILD=pre' >>/usr/src/quiet-1/dkms.conf
+	run match --templatekernel "$K" -k "$K2"
+	is "match: a script's own code" "$rc" 33
 	run match --templatekernel "$K" -k "$K2" -m hello
 	is 'match of one: there already' "$rc" 0
 	run match --templatekernel 9.9.9 -k "$K2"

@@ -12,6 +12,9 @@ mkdir -p "$t/bin"
 cat >"$t/bin/dkms" <<SCRIPT
 #!/bin/sh
 echo "\$*" >>$t/calls
+case \$*,\$KMODGATE_LEFT_OUT in
+install*,note) [ -z "\$FAKE_LEFT_OUT" ] || exit 0 ;;
+esac
 case \$* in
 remove*) exit \${FAKE_REMOVE:-0} ;;
 install*-k\ 6.1.0-2*) exit \${FAKE_INSTALL2:-0} ;;
@@ -28,7 +31,7 @@ reset()
 	mkdir -p "$t/boot" "$t/etc/dkms" "$t/var/lib/dkms" "$t/usr/src/m-1"
 	echo 'AUTOINSTALL="yes"' >"$t/usr/src/m-1/dkms.conf"
 	export FAKE_UNAME=6.1.0-1-amd64
-	unset FAKE_REMOVE FAKE_INSTALL FAKE_INSTALL2 DPKG_ROOT
+	unset FAKE_LEFT_OUT FAKE_REMOVE FAKE_INSTALL FAKE_INSTALL2 DPKG_ROOT
 }
 
 kernel() # RELEASE...
@@ -111,6 +114,10 @@ export FAKE_INSTALL=10
 check 'a failed build ends it' 10 "$add$(on 6.1.0-1-amd64)" m 1
 echo 'continue_on_error="yes"' >"$t/etc/dkms/framework.conf"
 check 'unless continue_on_error' 0 "$add$(on 6.1.0-1-amd64 6.1.0-2-amd64)" m 1
+reset; kernel 6.1.0-1-amd64; export FAKE_INSTALL=6 FAKE_LEFT_OUT=1
+check 'left out, as the kernel has a newer one: no failure' 0 "$add$(on 6.1.0-1-amd64)" m 1
+unset FAKE_LEFT_OUT
+check 'another reason for 6: a failure' 6 "$add$(on 6.1.0-1-amd64)" m 1
 reset; kernel 6.1.0-1-amd64; export DPKG_ROOT=/elsewhere
 check 'another root is left alone' 0 '' m 1
 reset
