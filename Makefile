@@ -24,7 +24,9 @@ CFLAGS   ?= -O2 -g
 CXXFLAGS ?= -O2 -g
 WARN     := -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 \
 	    -Wundef -Wvla -Wimplicit-fallthrough
-CWARN    := $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations \
+# never only a warning: two halves of a change that do not fit
+CWARN    := $(WARN) -Werror=incompatible-pointer-types -Werror=implicit-function-declaration \
+	    -Werror=int-conversion -Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations \
 	    -Wconversion -Wno-sign-conversion
 ALL_CPPFLAGS := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' \
 		-DKG_LIBEXECDIR='"$(LIBEXECDIR)"' -DKG_SBINDIR='"$(SBINDIR)"' -MMD -MP
@@ -104,11 +106,12 @@ $(B)/%.o: %.cc
 # What a hook file calls the installed programs by.
 HOOK_SED := sed -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@SBINDIR@|$(SBINDIR)|g'
 
-# Which package managers: apt, rpm (with dnf and zypper).
-PLUGINS ?= apt rpm
+# Which package managers: apt, rpm (with dnf and zypper), pacman.
+PLUGINS ?= apt rpm pacman
 -include $(foreach p,$(PLUGINS),plugins/$(p)/$(p).mk)
 -include packaging/debian.mk
 -include packaging/rpm.mk
+-include packaging/arch.mk
 include tests/tests.mk
 -include tests/demo/demo.mk
 -include tests/bench/bench.mk
@@ -125,7 +128,7 @@ $(B)/man/%: man/%.scd
 
 DEPS_BUILD := gcc g++ make pkg-config libarchive-dev libkmod-dev libyaml-dev libssl-dev \
 	      libapt-pkg-dev librpm-dev rpm libjson-c-dev libzstd-dev liblzma-dev zlib1g-dev scdoc \
-	      debhelper fakeroot dpkg-dev
+	      debhelper fakeroot dpkg-dev libalpm-dev makepkg libarchive-tools
 DEPS_CHECK := clang clang-format clang-tidy cppcheck shellcheck codespell universal-ctags \
 	      libcmocka-dev mmdebstrap kmod cpio strace xz-utils zstd openssl patch \
 	      util-linux apt-utils curl git

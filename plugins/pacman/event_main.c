@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * pacman-event gate|leave|arrive|remove: what the hooks of libalpm run (hooks/pacman), with the files
+ * of a transaction on stdin, one a line. Exit code 3 stops it; nothing else does.
+ *   gate    before it: files that come
+ *   leave   before it: module sources that go
+ *   arrive  after it: files that came; before the initramfs is made
+ *   remove  after it: files that went
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/pacman/after.h"
+#include "plugins/pacman/open.h"
+
+#define EXIT_GO_ON 0
+#define EXIT_STOP 3
+
+static const char plan_program[] = KG_LIBEXECDIR "/pacman-plan";
+static const char hold_program[] = KG_LIBEXECDIR "/pacman-hold";
+
+static void check_holds(const struct owner *owner)
+{
+	const char *const argv[] = { hold_program, "check", NULL };
+
+	(void)child_run(argv, owner);
+}
+
+static void watch_if_open(const struct owner *owner)
+{
+	_cleanup_strv_ struct strv ids = { 0 };
+
+	if (open_find(owner, &ids))
+		watch_start(owner);
+}
+
+static int judge(int code, const struct owner *owner)
+{
+	if (code == CHILD_INTERRUPTED || code == 128 + SIGINT || code == 128 + SIGTERM) {
+		child_say("interrupted: the transaction is stopped, nothing was changed");
+		return EXIT_STOP;
+	}
+	if (code == EXIT_STOP)
+		return EXIT_STOP;
+	if (code == 0)
+		watch_if_open(owner);
+	else
+		child_say(
+			"warning: %s %s (%d): the transaction goes on WITHOUT a check of kernel "
+			"modules",
+			plan_program,
+			code == CHILD_NOT_STARTED ? "cannot be started" : "failed", code);
+	return EXIT_GO_ON;
+}
+
+static int gate(const struct owner *owner)
+{
+	char pid[24];
+	const char *const argv[] = { plan_program, pid, NULL };
+
+	/* pacstrap, pacman --root: the archives are not to be seen from here. */
+	if (owner_is_outside(owner))
+		return EXIT_GO_ON;
+	snprintf(pid, sizeof(pid), "%d", owner->pid);
+	return judge(child_run(argv, owner), owner);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*act)(const struct owner *owner);
+	} verbs[] = { { "leave", after_leave },
+		      { "arrive", after_arrive },
+		      { "remove", after_remove } };
+	const char *verb = argc > 1 ? argv[1] : "";
+	struct owner owner;
+
+	owner_find(&owner);
+	check_holds(&owner);
+	if (strcmp(verb, "gate") == 0)
+		return gate(&owner);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, verb) == 0) {
+			verbs[i].act(&owner);
+			return EXIT_GO_ON;
+		}
+	fputs("usage: pacman-event gate|leave|arrive|remove\n", stderr);
+	return EXIT_GO_ON;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "plugins/pacman/open.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/fd.h"
+#include "core/plan/plan.h"
+
+bool open_find(const struct owner *owner, struct strv *ret_ids)
+{
+	_cleanup_dir_ DIR *dir = opendir(OPEN_DIR);
+	struct dirent *entry;
+	char prefix[64];
+
+	/* MANAGER-PID-START-DIGEST: kmodgate-plan(5). */
+	snprintf(prefix, sizeof(prefix), "pacman-%d-%llu-", owner->pid,
+		 (unsigned long long)owner->start);
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (str_starts(entry->d_name, prefix))
+			strv_add(ret_ids, entry->d_name);
+	return ret_ids->n > 0;
+}
+
+static void add_releases(const char *id, struct strv *ret)
+{
+	struct kg_plan plan = { 0 };
+	_cleanup_close_ int fd = -1;
+	char path[512];
+
+	snprintf(path, sizeof(path), OPEN_DIR "/%s/plan", id);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || plan_read_fd(fd, &plan, NULL) < 0)
+		return;
+	for (size_t i = 0; i < plan.n_kernels; i++)
+		if (plan_comes(plan.kernels[i].change))
+			strv_add(ret, plan.kernels[i].release);
+	plan_fini(&plan);
+}
+
+void open_releases(const struct strv *ids, struct strv *ret)
+{
+	for (size_t i = 0; i < ids->n; i++)
+		add_releases(ids->v[i], ret);
+}

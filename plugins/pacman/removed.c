@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The files that are there now and will not be afterwards, as far as a build could see them. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/digest.h"
+#include "core/base/fd.h"
+#include "plugins/pacman/planner.h"
+
+#define REMOVED_PREFIX "removed-pacman-"
+
+/* A kernel's own folder goes with its release: nothing that is built looks into another's. */
+static bool is_of_interest(const char *path)
+{
+	const size_t n = strlen(path);
+
+	return n > 0 && path[n - 1] != '/' && !str_starts(path, "usr/lib/modules/") &&
+	       strchr(path, '\n') == NULL;
+}
+
+static bool is_kept(const struct txn *txn, const char *path)
+{
+	for (size_t i = 0; i < txn->n; i++)
+		if (txn->packages[i].is_loaded && package_comes(&txn->packages[i]) &&
+		    alpm_filelist_contains(alpm_pkg_get_files(txn->packages[i].pkg),
+					   path) != NULL)
+			return true;
+	return false;
+}
+
+static void add_gone(const struct txn *txn, alpm_pkg_t *old, struct strv *list)
+{
+	const alpm_filelist_t *files = alpm_pkg_get_files(old);
+
+	for (size_t i = 0; files != NULL && i < files->count; i++)
+		if (is_of_interest(files->files[i].name) &&
+		    !is_kept(txn, files->files[i].name))
+			strv_add(list, files->files[i].name);
+}
+
+/* Left by transactions before: only one runs at a time. */
+static void drop_older(int dir_fd)
+{
+	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (str_starts(entry->d_name, REMOVED_PREFIX))
+			(void)unlinkat(dir_fd, entry->d_name, 0);
+}
+
+/* Named by its content: the name is part of the plan, and equal plans have equal ids. */
+static int write_list(struct planner *p, const char *run_dir, const struct str *text,
+		      struct kg_err *err)
+{
+	_cleanup_close_ int dir_fd = -1;
+	char hex[DIGEST_HEX_SIZE];
+	char name[64];
+	int r = digest_hex(text->p, text->len, hex);
+
+	if (r < 0)
+		return kg_fail_errno(err, r, "digest of the removed files");
+	snprintf(name, sizeof(name), REMOVED_PREFIX "%.16s", hex);
+	(void)mkdir(run_dir, 0755);
+	dir_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir_fd < 0)
+		return kg_fail_errno(err, -errno, "cannot open %s", run_dir);
+	drop_older(dir_fd);
+	p->plan->removed = arena_printf(&p->plan->arena, "%s/%s", run_dir, name);
+	return fd_replace_at(dir_fd, name, text->p, text->len, 0644, err);
+}
+
+int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
+{
+	_cleanup_strv_ struct strv gone = { 0 };
+	_cleanup_str_ struct str text = { 0 };
+
+	for (size_t i = 0; i < p->txn->n; i++) {
+		struct package *pkg = &p->txn->packages[i];
+
+		if (pkg->is_wanted && pkg->old != NULL && package_comes(pkg) &&
+		    package_load(p->txn, pkg))
+			add_gone(p->txn, pkg->old, &gone);
+	}
+	strv_sort(&gone);
+	for (size_t i = 0; i < gone.n; i++)
+		str_addf(&text, "%s\n", gone.v[i]);
+	if (!strv_ok(&gone) || !str_ok(&text))
+		return kg_fail_errno(err, -ENOMEM, "making the plan");
+	return text.len > 0 ? write_list(p, run_dir, &text, err) : 0;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * pacman-state NAME...: what pacman's database says of these packages, as kmodgate-plan(5) describes.
+ * pacman notes a package as installed though its archive broke in the middle, or the disk was full:
+ * one whose files are not all there is broken.
+ */
+#include <alpm.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/name.h"
+#include "plugins/common/state_answer.h"
+#include "plugins/pacman/config.h"
+
+/* What a build or a boot needs; the rest, a person may have thrown away. */
+static bool matters(const char *path)
+{
+	return str_starts(path, "usr/lib/modules/") || str_starts(path, "usr/src/");
+}
+
+static bool is_complete(alpm_handle_t *alpm, alpm_pkg_t *pkg)
+{
+	const alpm_filelist_t *files = alpm_pkg_get_files(pkg);
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (files == NULL || files->count == 0)
+		return alpm_pkg_get_desc(pkg) != NULL;
+	for (size_t i = 0; i < files->count; i++) {
+		const char *name = files->files[i].name;
+
+		if (!matters(name))
+			continue;
+		snprintf(path, sizeof(path), "/%s", name);
+		if (lstat(path, &st) < 0 && errno == ENOENT &&
+		    alpm_option_match_noextract(alpm, name) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int fill_one(alpm_handle_t *alpm, struct kg_state *state, const char *name,
+		    struct kg_err *err)
+{
+	alpm_pkg_t *pkg = alpm_db_get_pkg(alpm_get_localdb(alpm), name);
+	struct kg_state_package *p =
+		ARENA_ADD(&state->arena, state->packages, state->n_packages);
+	enum kg_package_state found = KG_STATE_ABSENT;
+
+	if (pkg != NULL)
+		found = is_complete(alpm, pkg) ? KG_STATE_INSTALLED : KG_STATE_BROKEN;
+	if (p != NULL)
+		*p = (struct kg_state_package){
+			name,
+			arena_strdup(&state->arena,
+				     pkg != NULL ? alpm_pkg_get_version(pkg) : ""),
+			found,
+		};
+	return state->arena.failed ? kg_fail_errno(err, -ENOMEM, "asking libalpm") : 0;
+}
+
+static int open_alpm(alpm_handle_t **ret, struct kg_err *err)
+{
+	const struct cmdline none = { 0 };
+	struct config config;
+	alpm_errno_t why = 0;
+	int r = config_read(0, &none, &config, err);
+
+	if (r < 0)
+		return r;
+	*ret = alpm_initialize(config.root, config.dbpath, &why);
+	if (*ret == NULL)
+		r = kg_fail(err, -EIO, "libalpm: %s", alpm_strerror(why));
+	for (size_t i = 0; r == 0 && i < config.no_extract.n; i++)
+		if (alpm_option_add_noextract(*ret, config.no_extract.v[i]) != 0)
+			r = kg_fail_errno(err, -ENOMEM, "reading pacman.conf");
+	config_fini(&config);
+	return r;
+}
+
+static int fill(int n, char **names, struct kg_state *state, struct kg_err *err)
+{
+	alpm_handle_t *alpm = NULL;
+	int r = open_alpm(&alpm, err);
+
+	/* Else a database that cannot be read looks like an empty one. */
+	if (r == 0 && alpm_db_get_pkgcache(alpm_get_localdb(alpm)) == NULL &&
+	    alpm_errno(alpm) != 0)
+		r = kg_fail(err, -EIO, "pacman's database: %s",
+			    alpm_strerror(alpm_errno(alpm)));
+	for (int i = 0; r == 0 && i < n; i++)
+		r = name_is_word(names[i])
+			    ? fill_one(alpm, state, names[i], err)
+			    : kg_fail(err, -EINVAL, "not a package name: %s", names[i]);
+	if (alpm != NULL)
+		(void)alpm_release(alpm);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct kg_state state = { 0 };
+	struct kg_err err = { 0 };
+	int r = fill(argc - 1, argv + 1, &state, &err);
+
+	return state_answer(&state, r, &err);
+}

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the cases of pacman use, besides inside.sh and modules.sh.
+# shellcheck disable=SC2034 # used by the cases
+
+PAC_OLD=${BED_OLD_REL%-amd64}-cloud-amd64 # of linux
+PAC_NEW=${BED_NEW_REL%-amd64}-cloud-amd64
+PAC_OLD_VER=$(bed_pac_version "$BED_OLD_VER")
+PAC_NEW_VER=$(bed_pac_version "$BED_NEW_VER")
+PAC_ACPI=$(compgen -G '/usr/src/acpi-call-*' | sed 's|.*/acpi-call-||' || true)
+PACMAN=(pacman --noconfirm)
+PAC_HOLD=/etc/pacman.d/kmodgate-hold.conf
+
+pac_file() { compgen -G "/srv/pac/$1/$2-[0-9]*.pkg.tar.zst" | sed -n 1p; } # REPO NAME
+pac_version() { pacman -Q "$1" | cut -d' ' -f2; }
+# REPO...: pacman's repositories from now on.
+pac_repos() {
+    bed_pac_conf "$@"
+    pacman -Sy >/dev/null
+}
+
+# What a stopped transaction may not have changed.
+pac_before() {
+    mkdir -p "$1"
+    (cd /var/lib/pacman/local && find . -type f -exec sha256sum {} + | sort -k2) >"$1/local"
+    bed_snapshot "$1" /boot /usr/lib/modules /usr/src /var/lib/dkms /etc/kmodgate
+}
+expect_pac_unchanged() {
+    local f
+    pac_before /tmp/after
+    for f in local tree sums; do
+        diff -U0 "/tmp/before/$f" "/tmp/after/$f" >"$OUT" || fail "$f: changed"
+    done
+    expect_no_path /var/lib/pacman/db.lck
+}
+expect_pac_settled() { # [held]
+    run kmodgate status
+    if [ "${1:-}" = held ]; then expect_grep '^pacman: held: '; else expect_grep '^nothing open, nothing held$'; fi
+    expect_eq "$(find /var/lib/kmodgate/txn /usr/lib/modules/.kmodgate -mindepth 1 2>/dev/null)" '' 'left of a transaction'
+    expect_pac_quiet
+}
+# Nothing of ours still runs; a watcher that has nothing to do ends within a second of pacman.
+expect_pac_quiet() {
+    bed_until '[ -z "$(bed_pids "(kmodgate|pacman-plan|pacman-event)( |$)")" ]' 600 ||
+        fail "still running: $(bed_pids '(kmodgate|pacman-plan|pacman-event)( |$)')"
+}
+# Indexed, registered, and there when the initramfs was made.
+expect_pac_served() { # RELEASE MODULE [NAME/VERSION]
+    expect_module "$1" "$2"
+    expect_dkms "$1" "${3:-acpi-call/$PAC_ACPI}"
+    expect_grep "updates/.*$2\.ko" "/boot/initramfs-$1"
+}
+expect_pac_stopped() { # RELEASE MODULE/VERSION PHASE
+    expect_rc 1
+    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$1")" "^ *module +$(re "$2")$" "^ *phase +$3" \
+        '^Nothing was changed' '^To go on:' '^error: failed to commit transaction'
+}
+
+# The registered acpi_call no longer compiles for the newer kernel.
+pac_break_acpi() {
+    local file
+    file=$(compgen -G '/usr/src/acpi-call-*/acpi_call.c')
+    bed_break "$file" "$(cut -d- -f1 <<<"$BED_OLD_VER")"
+}
+# pac_module NAME VERSION [broken]: a package with a module source, in the repository modules.
+pac_module() {
+    local d
+    d=$(mktemp -d /var/tmp/module.XXXXXX)
+    bed_tree "$d/usr/src/$1-$2" "$1" "$2"
+    if [ "${3:-}" = broken ]; then bed_break "$d/usr/src/$1-$2/$1.c"; fi
+    bed_pac_build "$1-dkms" "$2-1" "$d" modules 'depend = dkms'
+    rm -rf "$d"
+}

@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What comes between: signals, scriptlets and archives that break. pacman's exit code and database both mislead then.
+# shellcheck source=../../lib/bed/inside.sh disable=SC2317
+
+# A module whose build takes for ever, and pacman at it: PAC_PID.
+pac_start_slow() {
+    local d=/usr/src/slow-1.0
+    bed_tree "$d" slow 1.0
+    printf 'all modules:\n\tsleep 3000\n' >"$d/Makefile"
+    sed -i '$a MAKE[0]="make -f Makefile modules"' "$d/dkms.conf"
+    dkms add slow/1.0
+    bed_policy $'modules:\n  - {module: slow, required: always}'
+    pac_before /tmp/before
+    "${PACMAN[@]}" -U "$(pac_file new linux)" "$(pac_file new linux-headers)" >"$OUT" 2>&1 </dev/null &
+    PAC_PID=$!
+    bed_until '[ -n "$(bed_pids "sleep 3000")" ]' 1200 || fail 'the build never began'
+}
+pac_end() {
+    RC=0
+    wait "$PAC_PID" || RC=$?
+    bed_until '[ -z "$(bed_pids "sleep 3000")" ]' 600 || fail 'a build survives'
+    expect_pac_quiet
+    bed_ran
+}
+
+# bed: layer=kgarch uname=old-cloud limit=200
+case_an_interrupt_in_the_gate_leaves_nothing_behind() {
+    pac_start_slow
+    kill -INT "$PAC_PID"
+    pac_end
+    [ "$RC" -ne 0 ] || fail 'it went through'
+    expect_pac_unchanged
+    expect_pac_settled
+}
+
+case_a_killed_pacman_leaves_its_lock_and_nothing_else() {
+    pac_start_slow
+    kill -TERM "$PAC_PID"
+    pac_end
+    [ "$RC" -ne 0 ] || fail 'it went through'
+    rm -f /var/lib/pacman/db.lck
+    expect_pac_unchanged
+    expect_pac_settled
+}
+
+# A package whose script interrupts pacman.
+pac_interrupting() {
+    mkdir -p /tmp/int/usr/share/int
+    printf 'post_install() {\n  kill -INT $PPID\n}\n' >/tmp/int/.INSTALL
+    bed_pac_build "$1" 1-1 /tmp/int modules
+}
+
+case_an_interrupt_after_the_kernel_keeps_its_modules_and_says_what_is_missing() {
+    pac_interrupting zz-int
+    run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)" "$(pac_file modules zz-int)"
+    expect_order "ready: acpi-call/" '^installing zz-int'
+    expect_no_grep 'Updating linux initcpios'
+    bed_until 'grep -q "initramfs was not made" "$OUT"' 600 || fail 'no word about the initramfs'
+    expect_pac_quiet
+    expect_module "$PAC_NEW" acpi_call
+    expect_dkms "$PAC_NEW" "acpi-call/$PAC_ACPI"
+    expect_pac_settled
+}
+
+case_an_interrupt_before_the_kernel_takes_its_modules_back() {
+    pac_interrupting aa-int
+    run "${PACMAN[@]}" -U "$(pac_file modules aa-int)" "$(pac_file new linux-headers)" "$(pac_file new linux)"
+    expect_grep "ready: acpi-call/"
+    expect_eq "$(pac_version linux)" "$PAC_OLD_VER"
+    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' 600 || fail 'not settled'
+    expect_pac_quiet
+    expect_no_path "/usr/lib/modules/$PAC_NEW/updates"
+    expect_no_dkms "$PAC_NEW"
+    expect_dkms "$PAC_OLD" "acpi-call/$PAC_ACPI"
+    expect_pac_settled
+}
+
+# linux again, unpacked to /tmp/k, as version $1.
+pac_unpack_kernel() {
+    mkdir -p /tmp/k
+    bsdtar -xf "$(pac_file new linux)" -C /tmp/k usr
+}
+
+case_a_script_that_fails_changes_nothing_about_the_kernel() {
+    pac_unpack_kernel
+    printf 'post_upgrade() {\n  exit 1\n}\n' >/tmp/k/.INSTALL
+    bed_pac_build linux "$PAC_NEW_VER" /tmp/k modules
+    run "${PACMAN[@]}" -U "$(pac_file modules linux)" "$(pac_file new linux-headers)"
+    expect_rc 0
+    expect_pac_served "$PAC_NEW" acpi_call
+    expect_pac_settled
+}
+
+# What pacman's database says of it then is "installed".
+case_a_full_disk_leaves_no_module_for_half_a_kernel() {
+    mkdir -p "/usr/lib/modules/$PAC_NEW/kernel"
+    mount -t tmpfs -o size=256k tmpfs "/usr/lib/modules/$PAC_NEW/kernel"
+    run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)"
+    expect_rc 1
+    expect_order "ready: acpi-call/" '^error: could not extract'
+    umount "/usr/lib/modules/$PAC_NEW/kernel"
+    expect_eq "$(pac_version linux)" "$PAC_NEW_VER"
+    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' 600 || fail 'not settled'
+    expect_pac_quiet
+    expect_eq "$(find "/usr/lib/modules/$PAC_NEW/updates" -name '*.ko*' 2>/dev/null)" '' modules
+    expect_no_dkms "$PAC_NEW"
+    expect_pac_settled
+
+    note "it comes again, whole"
+    run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)" --overwrite '*'
+    expect_rc 0
+    expect_pac_served "$PAC_NEW" acpi_call
+    expect_pac_settled
+}
+
+case_an_archive_that_cannot_be_read_is_pacmans_business() {
+    local size
+    size=$(stat -c %s "$(pac_file new linux)")
+    head -c $((size * 2 / 3)) "$(pac_file new linux)" >"/tmp/linux-$PAC_NEW_VER-x86_64.pkg.tar.zst"
+    run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "/tmp/linux-$PAC_NEW_VER-x86_64.pkg.tar.zst"
+    expect_rc 1
+    expect_pac_quiet
+    expect_no_path "/usr/lib/modules/$PAC_NEW/updates"
+    expect_no_dkms "$PAC_NEW"
+    expect_pac_settled
+}

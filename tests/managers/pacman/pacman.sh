@@ -1,0 +1,224 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# pacman, kernels in the layout of Arch: a new version is another release, and takes the old one's place.
+# shellcheck source=../../lib/bed/inside.sh disable=SC2317
+
+# bed: layer=kgarch uname=old-cloud limit=200
+case_a_good_module_is_built_before_anything_is_unpacked() {
+    expect_pac_served "$PAC_OLD" acpi_call
+    pac_repos new modules
+    run "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_order 'Building kernel modules before' "kmodgate: $(re "$PAC_NEW"): ready: acpi-call/" '^upgrading linux' \
+        'Updating module dependencies' 'Installing the kernel modules' 'Removing kernel modules' 'Updating linux initcpios'
+    expect_pac_served "$PAC_NEW" acpi_call
+    expect_no_path "/usr/lib/modules/$PAC_OLD"
+    expect_no_dkms "$PAC_OLD"
+    expect_pac_settled
+    expect_builds 1 acpi-call "$PAC_NEW"
+
+    note "the .ko is the one a build after the installation gives"
+    local at=/usr/lib/modules/$PAC_NEW/updates
+    mkdir /tmp/gate
+    cp -a "$at/." /tmp/gate/
+    dkms remove "acpi-call/$PAC_ACPI" -k "$PAC_NEW"
+    rm -rf /var/cache/kmodgate/store
+    dkms install "acpi-call/$PAC_ACPI" -k "$PAC_NEW"
+    expect_same_tree /tmp/gate "$at"
+}
+
+case_a_broken_module_stops_it_and_nothing_has_changed() {
+    pac_repos new modules
+    pac_break_acpi
+    sed -i '/^Include/d' /etc/pacman.conf
+    pac_before /tmp/before
+    run "${PACMAN[@]}" -Su
+    expect_pac_stopped "$PAC_NEW" "acpi-call/$PAC_ACPI" MAKE
+    expect_grep '^ *--ignore linux,linux-headers$'
+    expect_pac_unchanged
+    expect_pac_settled
+
+    note "what it says helps"
+    run "${PACMAN[@]}" -Su --ignore linux,linux-headers
+    expect_rc 0
+    expect_eq "$(pac_version linux)" "$PAC_OLD_VER"
+
+    note "skip-once: the same command brings the kernel without it"
+    kmodgate skip-once
+    run "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_path "/usr/lib/modules/$PAC_NEW/vmlinuz"
+    expect_no_module "$PAC_NEW" acpi_call
+}
+
+case_a_stop_holds_the_kernel_until_its_reason_is_gone() {
+    pac_repos new modules
+    pac_break_acpi
+    run "${PACMAN[@]}" -Su
+    expect_pac_stopped "$PAC_NEW" "acpi-call/$PAC_ACPI" MAKE
+    expect_grep "held by $PAC_HOLD"
+    expect_pac_settled held
+    run "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_grep 'linux: ignoring package upgrade'
+    expect_no_grep kmodgate
+
+    note "another version of the source: what the hold hung on has changed"
+    pac_module fine 1.0
+    run "${PACMAN[@]}" -U "$(pac_file modules fine-dkms)"
+    expect_rc 0
+    run pacman-conf IgnorePkg
+    expect_no_grep linux
+}
+
+case_what_is_not_required_only_warns() {
+    pac_repos new modules
+    pac_break_acpi
+    bed_policy $'modules:\n  - {module: acpi-call, required: never}'
+    run "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_grep 'kmodgate: warning: .*stays without acpi-call'
+    expect_path "/usr/lib/modules/$PAC_NEW/vmlinuz"
+    expect_pac_settled
+}
+
+case_files_and_urls_are_found_where_they_are() {
+    cd /srv/pac/new || fail "no /srv/pac/new"
+    run "${PACMAN[@]}" -U ./linux-"$PAC_NEW_VER"*.zst "../new/linux-headers-$PAC_NEW_VER-x86_64.pkg.tar.zst"
+    expect_rc 0
+    expect_pac_served "$PAC_NEW" acpi_call
+    note "back again, and by URL"
+    run "${PACMAN[@]}" -U "file://$(pac_file old linux)" "file://$(pac_file old linux-headers)" --cachedir /tmp/cache
+    expect_rc 0
+    expect_path /tmp/cache/linux-"$PAC_OLD_VER"-x86_64.pkg.tar.zst
+    expect_pac_served "$PAC_OLD" acpi_call
+    expect_pac_settled
+}
+
+case_the_configuration_is_the_one_pacman_was_called_with() {
+    bed_pac_conf new modules
+    sed -e '/^Include/d' -e 's|^CacheDir.*|CacheDir = /tmp/cache/|' /etc/pacman.conf >/tmp/other.conf
+    bed_pac_conf old
+    sed -i '/^Include/d' /etc/pacman.conf
+    mkdir /tmp/cache
+    pac_break_acpi
+    cd /tmp || fail 'no /tmp'
+    run "${PACMAN[@]}" --config other.conf -Syu
+    expect_pac_stopped "$PAC_NEW" "acpi-call/$PAC_ACPI" MAKE
+    expect_path "/tmp/cache/linux-$PAC_NEW_VER-x86_64.pkg.tar.zst"
+    expect_pac_settled
+}
+
+case_a_kernel_without_its_headers_is_stopped_and_they_are_named() {
+    pac_repos new modules
+    pac_before /tmp/before
+    run "${PACMAN[@]}" -S linux
+    expect_pac_stopped "$PAC_NEW" "acpi-call/$PAC_ACPI" 'finding'
+    expect_grep 'linux-headers'
+    expect_pac_unchanged
+
+    note "they are in the cache"
+    kmodgate skip-once # lifts the hold, no more
+    rm -f /var/lib/kmodgate/skip-once
+    pacman --noconfirm -Sw linux-headers >/dev/null
+    run "${PACMAN[@]}" -S linux
+    expect_rc 0
+    expect_grep 'built with headers fetched for it'
+    expect_path "/usr/lib/modules/$PAC_NEW"/updates/dkms/acpi_call.ko*
+    expect_pac_settled
+}
+
+case_what_leaves_takes_its_modules_along() {
+    run "${PACMAN[@]}" -R linux-headers linux
+    expect_rc 0
+    expect_no_path "/usr/lib/modules/$PAC_OLD"
+    expect_no_dkms "$PAC_OLD"
+    run "${PACMAN[@]}" -R acpi_call-dkms
+    expect_rc 0
+    expect_eq "$(dkms status)" '' 'dkms status'
+    expect_no_path /var/lib/dkms/acpi-call
+    expect_pac_settled
+}
+
+case_a_module_source_is_judged_too() {
+    pac_module fine 1.0
+    pac_module dud 1.0 broken
+    pac_before /tmp/before
+    run "${PACMAN[@]}" -U "$(pac_file modules dud-dkms)"
+    expect_pac_stopped "$PAC_OLD" dud/1.0 MAKE
+    expect_pac_unchanged
+    run "${PACMAN[@]}" -U "$(pac_file modules fine-dkms)" "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_rc 0
+    expect_pac_served "$PAC_NEW" fine fine/1.0
+    expect_pac_served "$PAC_NEW" acpi_call
+
+    note "its next version does not build: the one that works stays"
+    pac_module fine 2.0 broken
+    rm -f /srv/pac/modules/fine-dkms-1*
+    pac_before /tmp/before
+    run "${PACMAN[@]}" -U "$(pac_file modules fine-dkms)"
+    expect_pac_stopped "$PAC_NEW" fine/2.0 MAKE
+    expect_pac_unchanged
+    rm -f /srv/pac/modules/fine-dkms-2*
+    pac_module fine 3.0
+    run "${PACMAN[@]}" -U "$(pac_file modules fine-dkms)"
+    expect_rc 0
+    expect_dkms "$PAC_NEW" fine/3.0
+    expect_eq "$(dkms status -m fine | wc -l)" 1 'versions of fine'
+    expect_eq "$(modinfo -k "$PAC_NEW" -F version fine)" 3.0
+    expect_pac_settled
+}
+
+case_several_kernels_in_one_upgrade() {
+    run "${PACMAN[@]}" -U "$(pac_file old linux-lts)" "$(pac_file old linux-lts-headers)"
+    expect_rc 0
+    expect_pac_served "$BED_OLD_REL" acpi_call
+    pac_repos new modules
+    run "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_pac_served "$PAC_NEW" acpi_call
+    expect_pac_served "$BED_NEW_REL" acpi_call
+    expect_no_path "/usr/lib/modules/$BED_OLD_REL"
+    expect_pac_settled
+}
+
+case_a_transaction_without_kernels_does_not_notice() {
+    mkdir -p /tmp/p/usr/share/plain
+    bed_pac_build plain 1-1 /tmp/p modules
+    run "${PACMAN[@]}" -U "$(pac_file modules plain)"
+    expect_rc 0
+    expect_no_grep 'kmodgate|kernel modules'
+}
+
+case_other_roots_are_not_its_business() {
+    pac_break_acpi
+    pac_repos new
+    mkdir -p /tmp/root/var/lib/pacman
+    run "${PACMAN[@]}" --root /tmp/root -Sy linux
+    expect_rc 0
+    expect_no_grep kmodgate
+    expect_path "/tmp/root/usr/lib/modules/$PAC_NEW/vmlinuz"
+}
+
+case_a_broken_or_missing_core_lets_it_through() {
+    chmod 0 /usr/bin/kmodgate
+    run "${PACMAN[@]}" -U "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_rc 0
+    expect_grep 'WITHOUT a check'
+    printf '#!/bin/sh\nkill -SEGV $$\n' >/usr/lib/kmodgate/pacman-event
+    run "${PACMAN[@]}" -U "$(pac_file old linux)" "$(pac_file old linux-headers)"
+    expect_rc 0
+    rm /usr/lib/kmodgate/pacman-*
+    run "${PACMAN[@]}" -U "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_rc 0
+    expect_eq "$(pac_version linux)" "$PAC_NEW_VER"
+}
+
+case_a_hook_file_of_others_that_cannot_be_read_is_pacmans_error() {
+    printf '[Trigger]\nnonsense\n' >/usr/share/libalpm/hooks/50-foreign.hook
+    pac_before /tmp/before
+    run "${PACMAN[@]}" -U "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_rc 1
+    expect_pac_unchanged
+    expect_pac_settled
+}
