@@ -16,14 +16,16 @@ check-unit: $(unit_bin)                  ## unit tests
 check-cases: programs                    ## case scripts: sandbox, build, stage, fault ... (root)
 	KG_BUILD=$(abspath $(B)) tests/lib/run-list $(B)/cases.count $(cases)
 
-check-managers: programs deb rpm         ## the real apt, dpkg, rpm, dnf, zypper in throw-away roots (root)
+check-managers: programs deb rpm arch    ## the real apt, dpkg, rpm, dnf, zypper, pacman in throw-away roots (root)
 	@mkdir -p $(B)
 	@set -o pipefail; tests/managers/run | tee $(B)/managers.out; status=$$?; \
 		tail -n 1 $(B)/managers.out > $(B)/managers.count; exit $$status
 
 .PHONY: check-corpus
 check-corpus: programs deb               ## every -dkms package of Debian against Debian's dkms (hours; docs/corpus.md)
+	KG_BUILD=$(abspath $(B)) KG_CORPUS_MOST=100000000 tests/cases/recipe/corpus.sh
 	tests/lib/corpus -j2
+	KG_BED_SUITE=sid tests/lib/corpus -j2
 
 check:                                   ## everything; ends with "N passed, N failed, N skipped"
 	tests/lib/check $(MAKE)

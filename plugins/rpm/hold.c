@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "plugins/rpm/hold_toml.h"
 
 #define FILE_MAX (4u << 20)
 #define BEGIN_MARK "# kmodgate hold "
@@ -16,29 +17,19 @@
 /* ---- the clients' formats ---- */
 
 /* versionlock of dnf4: "!" excludes one version. */
-static void print_dnf4(struct str *out, const char *name, const char *evr,
-		       const char *arch)
+static void print_dnf4(struct str *out, const char *name, const char *evr)
 {
-	(void)arch;
 	str_addf(out, "!%s-%s%s.*\n", name, strchr(evr, ':') == NULL ? "0:" : "", evr);
 }
 
-/* A package with that name is only wanted when it meets the conditions. */
-static void print_dnf5(struct str *out, const char *name, const char *evr,
-		       const char *arch)
+/* As hold_toml.h has it. */
+static void print_dnf5(struct str *out, const char *name, const char *evr)
 {
-	(void)arch;
-	str_addf(out,
-		 "[[packages]]\nname = \"%s\"\ncomment = \"held by kmodgate\"\n"
-		 "[[packages.conditions]]\nkey = \"evr\"\ncomparator = \"!=\"\n"
-		 "value = \"%s\"\n\n",
-		 name, evr);
+	str_addf(out, "%s %s\n", name, evr);
 }
 
-static void print_zypp(struct str *out, const char *name, const char *evr,
-		       const char *arch)
+static void print_zypp(struct str *out, const char *name, const char *evr)
 {
-	(void)arch;
 	str_addf(out,
 		 "\ntype: package\nmatch_type: exact\ncase_sensitive: on\n"
 		 "solvable_name: %s\nversion: == %s\n\n",
@@ -59,7 +50,9 @@ static const struct hold_format formats[] = {
 	  .file = "versionlock.toml",
 	  .head = "version = \"1.0\"\n",
 	  .sign = "/usr/bin/dnf5",
-	  .print = print_dnf5 },
+	  .print = print_dnf5,
+	  .split = hold_toml_split,
+	  .join = hold_toml_join },
 	{ .manager = "zypper",
 	  .dir = "/etc/zypp",
 	  .file = "locks",
@@ -88,6 +81,13 @@ static size_t line_length(const char *line)
 	return n + (line[n] == '\n');
 }
 
+bool hold_is_begin(const char *line, char release[256], char reason[256])
+{
+	return str_starts(line, BEGIN_MARK) &&
+	       sscanf(line + strlen(BEGIN_MARK), "%255[^ \n] %255[^ \n]", release,
+		      reason) == 2;
+}
+
 static bool is_begin_of(const char *line, const char *release)
 {
 	const size_t n = strlen(BEGIN_MARK);
@@ -113,6 +113,14 @@ void hold_strip(const char *text, const char *release, struct str *out)
 	}
 }
 
+static bool has_word(const struct strv *list, const char *word, size_t n)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strncmp(list->v[i], word, n) == 0 && list->v[i][n] == '\0')
+			return true;
+	return false;
+}
+
 void hold_list(const char *text, struct strv *list, struct str *reason)
 {
 	for (const char *p = text; *p != '\0'; p += line_length(p)) {
@@ -122,7 +130,8 @@ void hold_list(const char *text, struct strv *list, struct str *reason)
 		if (!is_begin_of(p, NULL))
 			continue;
 		n = strcspn(word, " \n");
-		strv_addn(list, word, n);
+		if (!has_word(list, word, n))
+			strv_addn(list, word, n);
 		if (reason->len == 0 && word[n] == ' ')
 			str_addn(reason, word + n + 1, strcspn(word + n + 1, "\n"));
 	}
@@ -275,12 +284,14 @@ int hold_read(const struct hold_format *f, struct str *ret_text, struct kg_err *
 		read_record(f, &record);
 	if (record != NULL)
 		hold_rejoin(text, record, ret_text);
+	else if (f->split != NULL)
+		f->split(text, ret_text);
 	else
 		str_add(ret_text, text);
 	return str_ok(ret_text) ? 0 : kg_fail_errno(err, -ENOMEM, "reading the holds");
 }
 
-static int write_file(const struct hold_format *f, const struct str *text,
+static int write_text(const struct hold_format *f, const struct str *text,
 		      struct kg_err *err)
 {
 	_cleanup_close_ int dir_fd = open_dir(f, err);
@@ -295,6 +306,17 @@ static int write_file(const struct hold_format *f, const struct str *text,
 					       f->file)
 			       : 0;
 	return fd_replace_at(dir_fd, f->file, str_get(text), text->len, 0644, err);
+}
+
+static int write_file(const struct hold_format *f, const struct str *text,
+		      struct kg_err *err)
+{
+	_cleanup_str_ struct str joined = { 0 };
+
+	if (f->join == NULL || !str_ok(text))
+		return write_text(f, text, err);
+	f->join(str_get(text), &joined);
+	return write_text(f, &joined, err);
 }
 
 int hold_write(const struct hold_format *f, const struct str *text, struct kg_err *err)

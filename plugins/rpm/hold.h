@@ -7,7 +7,7 @@
 #include "core/base/err.h"
 #include "core/base/str.h"
 
-/* Where a client keeps its locks, and how it writes that one version of a package is not wanted. */
+/* Where a client keeps its locks, and how it writes one. */
 struct hold_format {
 	const char *manager;
 	const char *dir;
@@ -18,8 +18,10 @@ struct hold_format {
 	/* Where a copy of our blocks is kept, for a client that writes its file anew without
 	 * comments, one lock a line; NULL: it keeps them. */
 	const char *record_dir;
-	void (*print)(struct str *out, const char *name, const char *evr,
-		      const char *arch);
+	void (*print)(struct str *out, const char *name, const char *evr);
+	/* For a file that cannot have our blocks: from what it has to a text with them, and back. */
+	void (*split)(const char *text, struct str *out);
+	void (*join)(const char *text, struct str *out);
 };
 
 /* The first of @manager whose sign is there; NULL: it has none. @from: the one before, or NULL. */
@@ -37,5 +39,7 @@ void hold_strip(const char *text, const char *release, struct str *out);
 void hold_list(const char *text, struct strv *list, struct str *reason);
 /* Copies @text; lines of it that were in a block of @record which has lost its marks get them back. */
 void hold_rejoin(const char *text, const char *record, struct str *out);
+/* A block's first line: what hold_begin was told. */
+bool hold_is_begin(const char *line, char release[256], char reason[256]);
 void hold_begin(struct str *out, const char *release, const char *reason);
 void hold_end(struct str *out);

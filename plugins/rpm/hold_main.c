@@ -44,7 +44,7 @@ static void print_package(const struct hold_format *f, const struct kg_package *
 		if (strncmp(p + 1, vr, n_vr) == 0 && p[1 + n_vr] == '.') {
 			snprintf(name, sizeof(name), "%.*s", (int)(p - pkg->name),
 				 pkg->name);
-			f->print(out, name, pkg->version, p + 2 + n_vr);
+			f->print(out, name, pkg->version);
 			return;
 		}
 }

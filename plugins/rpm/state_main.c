@@ -50,7 +50,7 @@ static int fill(int n, char **names, struct kg_state *state, struct kg_err *err)
 	if (ts == NULL || rpmtsOpenDB(ts, O_RDONLY) != 0)
 		r = kg_fail(err, -EIO, "rpm's database cannot be opened");
 	for (int i = 0; r == 0 && i < n; i++)
-		r = name_is_word(names[i])
+		r = name_is_package(names[i])
 			    ? fill_one(ts, state, names[i], err)
 			    : kg_fail(err, -EINVAL, "not a package name: %s", names[i]);
 	if (ts != NULL)

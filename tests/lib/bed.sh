@@ -16,6 +16,8 @@ bed_die() { bed_say "$*"; exit 2; }
 . "$BED_LIB/archive.sh"
 . "$BED_LIB/layers.sh"
 . "$BED_LIB/rpm.sh"
+. "$BED_LIB/newer.sh"
+. "$BED_LIB/pacman.sh"
 . "$BED_LIB/root.sh"
 
 # Everything that cases share: the packages, and the layers asked for. Cheap when it is there already.
@@ -35,6 +37,8 @@ bed_need() {
     [ -z "$missing" ] || bed_die "missing:$missing (apt-get install mmdebstrap util-linux)"
     case $BED in *[:,\ \\]*) bed_die "KG_BED may not contain : , \\ or a space" ;; esac
     mkdir -p "$BED/run"
+    # Once for all: who edits the tree meanwhile has it tested the next time.
+    export BED_SOURCE_KEY=${BED_SOURCE_KEY:-$(bed_source_key)}
     # Held shared by every user of the bed; who gets it alone may throw old things away.
     exec {BED_USE_FD}>>"$BED/use.lock"
     if flock -n -x "$BED_USE_FD"; then bed_gc; fi

@@ -10,7 +10,10 @@ export LC_ALL=C.UTF-8
 . /run/bed/lib/archive.sh
 . /run/bed/lib/modules.sh
 . /run/bed/lib/rpm.sh
+. /run/bed/lib/newer.sh
 . /run/bed/lib/rpm_inside.sh
+. /run/bed/lib/pacman.sh
+. /run/bed/lib/pacman_inside.sh
 
 OUT=/run/bed/last # what the last `run` printed, both streams in order
 RC=0

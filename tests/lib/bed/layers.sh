@@ -19,6 +19,9 @@ declare -A BED_PARENT=(
     [kgc]=kcloud           # and kmodgate with acpi-call-dkms
 )
 
+# Layers whose content goes into another that does not lie on them.
+declare -A BED_NEEDS=()
+
 layer_base() {
     bed_pockets base old
     apt-get install -y "${BED_PKGS_BASE[@]}" "${BED_MORE[@]}"

@@ -19,12 +19,16 @@ bed_layer_key() {
             if [ "$name" = base ]; then cat "$BED_LIB/uname.c"; fi
             if declare -f "layer_${name//-/_}" | grep -q bed_install_kmodgate; then bed_kg_digest; fi
             if [ "$name" = rpmkernels ]; then cat "$BED_LIB/rpm.sh"; fi
-            if declare -f "layer_${name//-/_}" | grep -q bed_rpm_install_kmodgate; then bed_kg_rpm | xargs sha256sum; fi
+            if declare -f "layer_${name//-/_}" | grep -qF '/run/bed/kg/*.rpm'; then bed_kg_rpm | xargs sha256sum; fi
         else
-            declare -f bed_boot
+            declare -f "$(bed_boot_of "$name")"
         fi
+        if declare -F "bed_key_$name" >/dev/null; then "bed_key_$name"; fi
     } | sha256sum | cut -c1-12
 }
+
+# What makes a layer without a parent.
+bed_boot_of() { if [ "$1" = boot ]; then echo bed_boot; else echo "bed_boot_$1"; fi; }
 
 bed_kg_deb() {
     local debs=()
@@ -48,10 +52,11 @@ bed_lowers() {
 
 # Makes a layer and its parents unless they are there; prints the folder.
 bed_layer() {
-    local name=$1 dir fd t=$SECONDS rc=0
+    local name=$1 dir fd t=$SECONDS rc=0 need
     dir=$BED/layers/$name-$(bed_layer_key "$name")
     if [ ! -e "$dir/done" ]; then
         [ -z "${BED_PARENT[$name]}" ] || bed_layer "${BED_PARENT[$name]}" >/dev/null
+        for need in ${BED_NEEDS[$name]:-}; do bed_layer "$need" >/dev/null; done
         exec {fd}>>"$BED/build.lock"
         flock -x "$fd"
         if [ ! -e "$dir/done" ]; then
@@ -60,8 +65,8 @@ bed_layer() {
             if declare -F "bed_prepare_$name" >/dev/null; then "bed_prepare_$name"; fi
             mkdir -p "$dir/root"
             chmod 755 "$dir/root"
-            if [ "$name" = boot ]; then
-                bed_boot "$dir/root" || rc=$?
+            if [ -z "${BED_PARENT[$name]}" ]; then
+                "$(bed_boot_of "$name")" "$dir/root" || rc=$?
             else
                 mkdir "$dir/work"
                 BED_UPPER=$dir BED_OUT=$dir BED_LIMIT=900 bed_enter "${BED_PARENT[$name]}" - bed_make_layer "$name" \
@@ -82,6 +87,8 @@ bed_layer() {
     echo "$dir"
 }
 
+bed_is_made() { [ -e "$BED/layers/$1-$(bed_layer_key "$1")/done" ]; }
+
 # Runs FUNCTION (of FILE, or of the bed's own when FILE is -) in a fresh root on LAYER. Exit code: the function's;
 # 137: time limit. Options by environment:
 #   BED_LIMIT=600  BED_OUT=folder seen as /run/bed/out  BED_UNAME=release  BED_NET=1 (machine's network)
@@ -101,7 +108,7 @@ bed_enter() {
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
         TERM="${TERM:-dumb}" DEBIAN_FRONTEND=noninteractive BED_LIB="$BED_LIB" BED_LOWERS="$lowers" BED_SUMS="${lowers%%/root*}/sums" BED_WORK="$work" \
         BED_UPPER="$upper" BED_NEST="${BED_NEST:-}" BED_UNAME="${BED_UNAME:-}" BED_MODULES="${BED_MODULES:-}" BED_NO_OVERLAY="${BED_NO_OVERLAY:-}" BED_OUT="${BED_OUT:-}" \
-        BED_REPO="$(readlink -f "$BED/repo")" BED_FILE="$file" BED_KG="$( (bed_kg_deb) 2>/dev/null || true; (bed_kg_rpm) 2>/dev/null || true)" \
+        BED_REPO="$(readlink -f "$BED/repo")" BED_FILE="$file" BED_KG="$( (bed_kg_deb) 2>/dev/null || true; (bed_kg_rpm) 2>/dev/null || true; (bed_kg_pkg) 2>/dev/null || true)" \
         setpriv --pdeathsig KILL timeout --foreground -s KILL "${BED_LIMIT:-600}" \
         setpriv --pdeathsig KILL unshare "${unshare[@]}" \
         /bin/bash "$BED_LIB/init.sh" "$@" <"$in" || rc=$?

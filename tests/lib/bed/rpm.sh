@@ -53,11 +53,16 @@ bed_kg_rpm() {
 layer_rpmtools() {
     bed_pockets base old rpm
     apt-get install -y "${BED_RPM_PKGS[@]}"
-    # Debian's rpm has its database in the user's home, and refuses to install without being forced.
+    bed_rpm_configure
+}
+
+bed_rpm_configure() {
+    # Debian's older rpm has its database in the user's home, and refuses to install without being forced.
     mkdir -p /etc/rpm /etc/zypp /srv/rpm/modules
     printf '%%_dbpath /var/lib/rpm\n%%_binary_payload w1.zstdio\n%%_build_id_links none\n' >/etc/rpm/macros
     printf '#!/bin/sh\nexec /usr/bin/rpm --force-debian "$@"\n' >/usr/local/bin/rpm
     chmod 755 /usr/local/bin/rpm
+    /usr/local/bin/rpm --version >/dev/null 2>&1 || rm /usr/local/bin/rpm
     rm -rf /var/lib/rpm
     /usr/bin/rpm --initdb
     rm -f /etc/zypp/systemCheck
@@ -89,7 +94,7 @@ bed_rpm_build() {
     if [ -n "$folder" ]; then
         # Folders of others are not its own.
         (cd "$folder" && find . -mindepth 1 \( -type d -printf '%%%%dir "/%P"\n' -o -printf '"/%P"\n' \)) |
-            grep -vE '^%dir "/(boot|etc|lib|usr|usr/lib|usr/src|usr/src/kernels|lib/modules|var)"$' >"$top/files" || true
+            grep -vE '^%+dir "/(boot|etc|lib|usr|usr/lib|usr/src|usr/src/kernels|lib/modules|var)"$' >"$top/files" || true
         rmdir "$top/root"
         ln -s "$folder" "$top/root"
     fi
@@ -226,19 +231,23 @@ layer_rpmkernels() {
 }
 
 # kmodgate, and acpi_call for the kernel that runs (uname=FED_OLD is what cases say).
-bed_rpm_install_kmodgate() {
+bed_rpm_install_kmodgate() { # RPM...
     local src
-    rpm -i --nodeps /run/bed/kg/*.rpm
+    rpm -i --nodeps "$@"
     src=$(compgen -G '/srv/rpm/src/acpi/usr/src/acpi-call-*')
     cp -a "$src" /usr/src/
     dkms add "acpi-call/${src##*acpi-call-}"
 }
 
 layer_kgfedora() {
+    bed_rpm_fedora_with /run/bed/kg/*.rpm
+}
+
+bed_rpm_fedora_with() { # RPM...
     printf 'ID=fedora\n' >/etc/os-release
     rpm -i --noscripts /srv/rpm/fedora-old/*.rpm
     depmod "${BED_OLD_REL%-amd64}-cloud-amd64"
-    bed_rpm_install_kmodgate
+    bed_rpm_install_kmodgate "$@"
     dkms autoinstall -k "${BED_OLD_REL%-amd64}-cloud-amd64"
 }
 
@@ -246,6 +255,6 @@ layer_kgsuse() {
     printf 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\n' >/etc/os-release
     rpm -i --noscripts /srv/rpm/suse-old/*.rpm
     depmod "${BED_OLD_REL%-amd64}-cloud-amd64"
-    bed_rpm_install_kmodgate
+    bed_rpm_install_kmodgate /run/bed/kg/*.rpm
     dkms autoinstall -k "${BED_OLD_REL%-amd64}-cloud-amd64"
 }

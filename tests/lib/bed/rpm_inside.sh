@@ -42,6 +42,7 @@ rpm_serve() { # NAME...
     bed_until 'python3 -c "import socket; socket.create_connection((\"127.0.0.1\", 8077))" 2>/dev/null' 50 || fail 'no server'
 }
 DNF=(dnf -y --releasever=1)
+DNF5=(dnf5 -y --releasever=1 --disable-plugin=local) # (which wants createrepo_c)
 ZYPPER=(zypper --non-interactive --no-gpg-checks)
 
 # What a stopped transaction may not have changed.
@@ -84,16 +85,18 @@ expect_rpm_stopped() { # RELEASE MODULE/VERSION
 rpm_break_acpi() {
     local file
     file=$(compgen -G '/usr/src/acpi-call-*/acpi_call.c')
+    cp -a "$file" /tmp/acpi_call.good
     bed_break "$file" "$(cut -d- -f1 <<<"$BED_OLD_VER")"
 }
+rpm_mend_acpi() { cp -a /tmp/acpi_call.good "/usr/src/acpi-call-$RPM_ACPI/acpi_call.c"; }
 
-# rpm_module NAME VERSION [broken]: a noarch package with a module source, registered by its %post.
+# rpm_module NAME VERSION [broken] [VERSION-OF-PACKAGE]: a noarch package with a module source, registered by its %post.
 rpm_module() {
     local d
     d=$(mktemp -d /var/tmp/module.XXXXXX)
     bed_tree "$d/usr/src/$1-$2" "$1" "$2"
     if [ "${3:-}" = broken ]; then bed_break "$d/usr/src/$1-$2/$1.c"; fi
-    bed_rpm_build "dkms-$1" "$2" 1 noarch 'Requires: /bin/sh' "%post
+    bed_rpm_build "dkms-$1" "${4:-$2}" 1 noarch 'Requires: /bin/sh' "%post
 echo 'dkms-$1 post' >>/var/log/scriptlets
 dkms add -m $1 -v $2 --rpm_safe_upgrade || :
 dkms install -m $1 -v $2 || :

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Debian's own -dkms packages, installed and removed under Debian's dkms and then under kmodgate, in one root with one
-# signing key: the same exit codes, the same `dkms status`, the same files and bytes. tests/corpus/run does it for all.
+# signing key: the same exit codes, the same `dkms status`, the same files and bytes. tests/lib/corpus does it for all.
 # shellcheck source=../../lib/bed/inside.sh disable=SC2317
 
 # What a package leaves: status, and every path below lib/modules/R but the indexes, with a module's content.
@@ -41,7 +41,9 @@ corpus_round() { # DIR PACKAGE...
     run apt-get remove -y "$CORPUS_PACKAGE"
     corpus_record "$dir/removed"
     echo "$RC" >"$dir/removed/rc"
-    dpkg --purge "$CORPUS_PACKAGE" >/dev/null 2>&1 || true
+    # (also those that it depends on)
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' '*-dkms' | sed -n '/^not-installed /!s/.* //p' |
+        xargs apt-get purge -y >/dev/null 2>&1 || true
 }
 
 corpus_both() { # PACKAGE [DEB...]
@@ -66,26 +68,26 @@ corpus_expect_same() {
 
 # Do the bytes of a module change from one build of Debian's dkms to the next as well?
 corpus_is_unsteady() { # DEB...
-    apt-get install -y dkms >/dev/null
+    apt-get install -y /run/bed/out/dkms/*.deb >/dev/null || return 1
     corpus_round /tmp/corpus/again "$@"
     ! cmp -s /tmp/corpus/{dkms,again}/installed/sums
 }
 
 # One line for the table: the last column says "same", or what differs.
 corpus_row() { # PACKAGE DEB...
-    local step what differs=() a=/tmp/corpus/dkms b=/tmp/corpus/kmodgate
+    local step what differs='' a=/tmp/corpus/dkms b=/tmp/corpus/kmodgate
     corpus_both "$@"
     for step in installed removed; do
         for what in rc status files kernel sums tree; do
-            if ! diff -u $a/$step/$what $b/$step/$what; then differs+=("$step: $what"); fi
+            if ! diff -u $a/$step/$what $b/$step/$what; then differs+="${differs:+, }$step: $what"; fi
         done
     done
     if ! cmp -s $a/installed/sums $b/installed/sums && corpus_is_unsteady "${@:2}"; then
-        differs+=("(the bytes differ between two builds of Debian's dkms too)")
+        differs+=" (the bytes differ between two builds of Debian's dkms too)"
     fi
     cp -r /tmp/corpus /run/bed/out/
     printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$(dpkg-deb -f "$2" Version)" "$(cat $a/installed/rc)" \
-        "$(grep -c ': installed' $a/installed/status || true)" "$(wc -l <$a/installed/sums)" "${differs[*]:-same}" >/run/bed/out/row
+        "$(grep -c ': installed' $a/installed/status || true)" "$(wc -l <$a/installed/sums)" "${differs:-same}" >/run/bed/out/row
 }
 
 # For tests/lib/corpus: the archives lie where they were fetched to.

@@ -63,7 +63,6 @@ case_versionlock_holds_the_kernel_until_its_reason_is_gone() {
     apt-get install -y dnf-plugins-core
     echo '!mine-0:1-1.*' >/etc/dnf/plugins/versionlock.list
     rpm_serve fedora-old fedora-new
-    cp -a /usr/src/acpi-call-* /tmp/
     rpm_break_acpi
     rpm_before /tmp/before
     run "${DNF[@]}" upgrade
@@ -74,10 +73,23 @@ case_versionlock_holds_the_kernel_until_its_reason_is_gone() {
     run "${DNF[@]}" upgrade
     expect_rc 0
     expect_no_path "/lib/modules/$RPM_NEW"
-    cp -a /tmp/acpi-call-*/. "/usr/src/acpi-call-$RPM_ACPI/"
+    expect_grep '^!mine' /etc/dnf/plugins/versionlock.list
+
+    note "dnf writes the file anew, without comments: the hold is still ours"
+    run "${DNF[@]}" versionlock delete mine
+    expect_rc 0
+    expect_no_grep '^#|mine' /etc/dnf/plugins/versionlock.list
+    run kmodgate status
+    expect_grep "held: $(re "$RPM_NEW")"
+
+    note "its reason is gone; dnf fails without the file"
+    rpm_mend_acpi
     touch "/usr/src/acpi-call-$RPM_ACPI/dkms.conf"
     run "${DNF[@]}" upgrade
     expect_rc 0
     expect_rpm_served "$RPM_NEW" extra acpi_call
-    expect_eq "$(cat /etc/dnf/plugins/versionlock.list)" '!mine-0:1-1.*' 'the file of locks'
+    expect_path /etc/dnf/plugins/versionlock.list
+    expect_eq "$(cat /etc/dnf/plugins/versionlock.list)" '' 'the file of locks'
+    run "${DNF[@]}" versionlock list
+    expect_rc 0
 }
