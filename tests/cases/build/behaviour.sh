@@ -67,7 +67,7 @@ mv "$stage/usr/src/m-1" "$stage/usr/share/m"
 ln -s ../share/m "$stage/usr/src/m-1"
 check "nor who has a link there, but it is no hindrance" "0 phase 7 status 0 built" "$(run_build m 1 "$stage/usr/share/m" -r $R -S "$stage" \
 	-m m -k 'ls /usr/src/m-1/m.c && ! touch /usr/src/m-1/x && make all')"
-rm -r "$stage/usr/share" "$stage/usr/src/m-1"
+rm -r "${stage:?}/usr/share" "$stage/usr/src/m-1"
 
 # ---- compiler ----
 mkdir -p "$stage/usr/src/hdr"
