@@ -8,18 +8,20 @@ bed_layer_names() { printf '%s\n' "${!BED_PARENT[@]}" | sort; }
 
 # Content key of a layer: packages, recipe, parents, and the kmodgate package where the recipe takes it.
 bed_layer_key() {
-    local name=$1 parent
+    local name=$1 parent recipe
     [ -n "${BED_PARENT[$name]+x}" ] || bed_die "no layer called $name ($(bed_layer_names | xargs))"
     parent=${BED_PARENT[$name]}
     {
         readlink "$BED/repo"
         if [ -n "$parent" ]; then
             bed_layer_key "$parent"
-            declare -f "layer_${name//-/_}"
+            recipe=$(declare -f "layer_${name//-/_}")
+            echo "$recipe"
             if [ "$name" = base ]; then cat "$BED_LIB/uname.c"; fi
-            if declare -f "layer_${name//-/_}" | grep -q bed_install_kmodgate; then bed_kg_digest; fi
+            # (no pipe into grep -q: that one leaves early, and the other's SIGPIPE then means "no")
+            if [[ $recipe == *bed_install_kmodgate* ]]; then bed_kg_digest; fi
             if [ "$name" = rpmkernels ]; then cat "$BED_LIB/rpm.sh"; fi
-            if declare -f "layer_${name//-/_}" | grep -qF '/run/bed/kg/*.rpm'; then bed_kg_rpm | xargs sha256sum; fi
+            if [[ $recipe == *'/run/bed/kg/*.rpm'* ]]; then bed_kg_rpm | xargs sha256sum; fi
         else
             declare -f "$(bed_boot_of "$name")"
         fi
