@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/base/digest.h"
 #include "core/base/fd.h"
 #include "plugins/apt/deb.h"
 #include "plugins/apt/planner.h"
+#include "plugins/common/removed.h"
 
 /* Paths as they are on disk: /lib/x of a merged /usr is usr/lib/x, whoever says which. */
 struct path_set {
@@ -145,26 +145,6 @@ static void list_gone(const struct path_set *set, struct str *out)
 	}
 }
 
-/* Named by its content: the name is part of the plan, and equal plans have equal ids. */
-static int write_list(struct planner *p, const char *run_dir, const struct str *text,
-		      struct kg_err *err)
-{
-	_cleanup_close_ int dir_fd = -1;
-	char hex[DIGEST_HEX_SIZE];
-	char name[32];
-	int r = digest_hex(text->p, text->len, hex);
-
-	if (r < 0)
-		return kg_fail_errno(err, r, "digest of the removed files");
-	snprintf(name, sizeof(name), "removed-%.16s", hex);
-	(void)mkdir(run_dir, 0755);
-	dir_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir_fd < 0)
-		return kg_fail_errno(err, -errno, "cannot open %s", run_dir);
-	p->plan->removed = arena_printf(&p->plan->arena, "%s/%s", run_dir, name);
-	return fd_replace_at(dir_fd, name, text->p, text->len, 0644, err);
-}
-
 int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
 {
 	struct path_set set = { 0 };
@@ -181,7 +161,7 @@ int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *e
 	if (set.is_kept == NULL || !strv_ok(&set.paths) || !str_ok(&text))
 		r = kg_fail_errno(err, -ENOMEM, "making the plan");
 	else if (text.len > 0)
-		r = write_list(p, run_dir, &text, err);
+		r = removed_write(p->plan, run_dir, "removed-", &text, err);
 	strv_fini(&set.paths);
 	return r;
 }

@@ -9,8 +9,8 @@
 
 #include <rpm/rpmtd.h>
 
-#include "core/base/digest.h"
 #include "core/base/fd.h"
+#include "plugins/common/removed.h"
 #include "plugins/rpm/planner.h"
 
 #define REMOVED_PREFIX "removed-rpm-"
@@ -113,38 +113,6 @@ static int list_gone(struct txn *txn, struct strv *old, struct str *out)
 	return str_ok(out) ? 0 : -ENOMEM;
 }
 
-/* Left by transactions before: only one runs at a time. */
-static void drop_older(int dir_fd)
-{
-	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
-	struct dirent *entry;
-
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		if (str_starts(entry->d_name, REMOVED_PREFIX))
-			(void)unlinkat(dir_fd, entry->d_name, 0);
-}
-
-/* Named by its content: the name is part of the plan, and equal plans have equal ids. */
-static int write_list(struct planner *p, const char *run_dir, const struct str *text,
-		      struct kg_err *err)
-{
-	_cleanup_close_ int dir_fd = -1;
-	char hex[DIGEST_HEX_SIZE];
-	char name[64];
-	int r = digest_hex(text->p, text->len, hex);
-
-	if (r < 0)
-		return kg_fail_errno(err, r, "digest of the removed files");
-	snprintf(name, sizeof(name), REMOVED_PREFIX "%.16s", hex);
-	(void)mkdir(run_dir, 0755);
-	dir_fd = open(run_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir_fd < 0)
-		return kg_fail_errno(err, -errno, "cannot open %s", run_dir);
-	drop_older(dir_fd);
-	p->plan->removed = arena_printf(&p->plan->arena, "%s/%s", run_dir, name);
-	return fd_replace_at(dir_fd, name, text->p, text->len, 0644, err);
-}
-
 int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
 {
 	_cleanup_strv_ struct strv old = { 0 };
@@ -159,5 +127,8 @@ int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *e
 	r = list_gone(p->txn, &old, &text);
 	if (r < 0)
 		return kg_fail_errno(err, r, "making the plan");
-	return text.len > 0 ? write_list(p, run_dir, &text, err) : 0;
+	if (text.len == 0)
+		return 0;
+	removed_drop_older(run_dir, REMOVED_PREFIX);
+	return removed_write(p->plan, run_dir, REMOVED_PREFIX, &text, err);
 }
