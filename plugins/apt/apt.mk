@@ -9,11 +9,11 @@ PROGRAMS     += $(addprefix $(A)/,$(APT_PROGRAMS))
 apt_link = -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 # libc and nothing else: what runs in every transaction.
-apt_light := $(call apt_obj,stream verdict content owner child)
+apt_light := $(call apt_obj,stream verdict content)
 $(A)/apt-event:  $(call apt_obj,event_main event) $(apt_light)
 $(A)/dpkg-event: $(call apt_obj,dpkg_event_main event) $(apt_light)
-$(A)/apt-settle: $(call apt_obj,settle_main owner child)
-$(A)/apt-event $(A)/dpkg-event $(A)/apt-settle: $(B)/libbase.a
+$(A)/apt-settle: $(call apt_obj,settle_main)
+$(A)/apt-event $(A)/dpkg-event $(A)/apt-settle: $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link)
 
 $(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers kept archives removed policy txn \
@@ -22,7 +22,7 @@ $(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers kept archives re
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto zlib liblzma libzstd)
 
 $(A)/apt-state: $(call apt_obj,state_main)
-$(A)/apt-hold:  $(call apt_obj,hold_main hold child owner)
+$(A)/apt-hold:  $(call apt_obj,hold_main hold)
 $(A)/apt-state $(A)/apt-hold: $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
 		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)

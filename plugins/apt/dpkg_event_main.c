@@ -159,6 +159,12 @@ static bool is_changed(const char *name, const char *usual)
 /* Not this machine, nothing unpacked, or a front end has asked before. */
 static bool is_none_of_ours(const struct owner *owner)
 {
+	/* What runs DPkg::Pre-Install-Pkgs itself. The kernel cuts names after 15 bytes. */
+	static const char *const front_ends[] = {
+		"apt",	    "apt-get",	       "aptitude",    "aptitude-curse",
+		"synaptic", "unattended-upgr", "packagekitd", "aptd",
+		"nala",	    "aptdaemon",       NULL
+	};
 	const char *action = getenv("DPKG_HOOK_ACTION");
 
 	if (action != NULL && strcmp(action, "install") != 0 &&
@@ -166,7 +172,8 @@ static bool is_none_of_ours(const struct owner *owner)
 		return true;
 	return is_changed("DPKG_ROOT", "/") ||
 	       is_changed("DPKG_ADMINDIR", "/var/lib/dpkg") ||
-	       is_changed("DPKG_FRONTEND_LOCKED", "") || owner_is_below_apt(owner->pid);
+	       is_changed("DPKG_FRONTEND_LOCKED", "") ||
+	       owner_is_below(owner, front_ends);
 }
 
 static enum event_exit judge_call(const struct dpkg_call *call, const struct owner *owner)

@@ -10,6 +10,7 @@
 
 #include "core/base/fd.h"
 #include "plugins/apt/content.h"
+#include "plugins/common/say.h"
 
 bool event_is_off(void)
 {
@@ -17,7 +18,7 @@ bool event_is_off(void)
 
 	if (value == NULL || strcmp(value, "off") != 0)
 		return false;
-	event_say("switched off by KMODGATE=off: kernel modules are not checked");
+	say("switched off by KMODGATE=off: kernel modules are not checked");
 	return true;
 }
 
@@ -72,10 +73,12 @@ enum event_exit event_plan(const char *manager, const char *text, size_t len,
 	_cleanup_close_ int fd = memfd_create("transaction", MFD_CLOEXEC);
 
 	if (fd < 0 || fd_write_all(fd, text, len) < 0 || lseek(fd, 0, SEEK_SET) < 0) {
-		event_say("warning: no memory: kernel modules are not checked");
+		say("warning: no memory: kernel modules are not checked");
 		return EVENT_GO_ON;
 	}
 	snprintf(pid, sizeof(pid), "%d", owner->pid);
 	snprintf(start, sizeof(start), "%llu", (unsigned long long)owner->start);
-	return child_run(argv, fd, owner);
+	/* With it set, a dpkg started from below would get past apt's locks. */
+	unsetenv("DPKG_FRONTEND_LOCKED");
+	return child_judge(argv, fd, owner);
 }

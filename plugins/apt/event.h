@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* What apt-event and dpkg-event share. libc only. */
-#include "plugins/apt/child.h"
 #include "plugins/apt/stream.h"
 #include "plugins/apt/verdict.h"
+#include "plugins/common/child.h"
 
 /* KMODGATE=off in the environment; says so. */
 bool event_is_off(void);

@@ -9,6 +9,7 @@
 
 #include "core/base/fd.h"
 #include "plugins/apt/event.h"
+#include "plugins/common/say.h"
 
 #define STREAM_MAX (64u << 20)
 
@@ -46,14 +47,14 @@ int main(void)
 
 	copy = r == 0 ? malloc(len + 1) : NULL;
 	if (copy == NULL) {
-		event_say(
+		say(
 			"warning: cannot read what apt sent: kernel modules are not checked");
 		return EVENT_GO_ON;
 	}
 	memcpy(copy, text, len + 1);
 	r = stream_parse(copy, len, &s, &err);
 	if (r < 0) {
-		event_say("warning: %s: kernel modules are not checked",
+		say("warning: %s: kernel modules are not checked",
 			  kg_err_text(&err, r));
 		return EVENT_GO_ON;
 	}

@@ -10,11 +10,11 @@
 
 #include "core/base/fd.h"
 #include "core/base/spawn.h"
-#include "plugins/apt/child.h"
 #include "plugins/apt/content.h"
 #include "plugins/apt/kept.h"
 #include "plugins/apt/planner.h"
 #include "plugins/apt/version.h"
+#include "plugins/common/say.h"
 
 #define FETCH_PROGRAM KG_LIBEXECDIR "/apt-fetch"
 #define FETCH_TIMEOUT_MS (30 * 60 * 1000)
@@ -234,7 +234,7 @@ static void fetch_headers(struct planner *p, struct kg_plan_kernel *k,
 	}
 	/* The core's policy says what a kernel without headers means. */
 	if (r < 0)
-		event_say("headers of %s: %s", k->release, kg_err_text(&err, r));
+		say("headers of %s: %s", k->release, kg_err_text(&err, r));
 }
 
 static void find_headers(struct planner *p, struct kg_plan_kernel *k, const char *version)

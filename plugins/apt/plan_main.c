@@ -6,17 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/base/fd.h"
-#include "plugins/apt/child.h"
 #include "plugins/apt/planner.h"
 #include "plugins/apt/policy.h"
+#include "plugins/common/child.h"
+#include "plugins/common/handover.h"
+#include "plugins/common/say.h"
 
 #define STREAM_MAX (64u << 20)
-#define RUN_DIR "/run/kmodgate"
-#define GATE_PROGRAM KG_SBINDIR "/kmodgate"
 
 /* Command line. */
 struct request {
@@ -76,40 +75,20 @@ static int make_plan(const struct request *req, struct txn *txn, struct kg_plan 
 	};
 	int r;
 
-	plan->manager = req->manager;
-	plan->owner_pid = req->owner.pid;
-	plan->owner_start = req->owner.start;
-	plan->root = "/";
-	r = planner_make(&p, RUN_DIR, err);
-	return r < 0 ? r : plan_seal(plan, err);
-}
-
-static int write_memfd(const struct str *text, struct kg_err *err)
-{
-	_cleanup_close_ int fd = memfd_create("plan", MFD_CLOEXEC);
-	int r = fd < 0 ? -errno : fd_write_all(fd, text->p, text->len);
-
-	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		r = -errno;
-	return r < 0 ? kg_fail_errno(err, r, "writing the plan") : TAKE_FD(fd);
+	r = planner_make(&p, err);
+	return r < 0 ? r : planning_seal(plan, req->manager, &req->owner, err);
 }
 
 static int run_gate(const struct request *req, const struct kg_plan *plan,
 		    struct kg_err *err)
 {
 	static const char *const argv[] = { GATE_PROGRAM, "gate", NULL };
-	_cleanup_str_ struct str text = { 0 };
 	_cleanup_close_ int fd = -1;
-	int r = plan_write(plan, &text, err);
 
-	if (r < 0)
-		return r;
 	if (req->prints)
-		return fd_write_all(1, text.p, text.len);
-	fd = write_memfd(&text, err);
-	if (fd < 0)
-		return fd;
-	return (int)child_run(argv, fd, &req->owner);
+		return handover_print(plan, err);
+	fd = handover_open(plan, err);
+	return fd < 0 ? fd : (int)child_judge(argv, fd, &req->owner);
 }
 
 /* EVENT_GO_ON, EVENT_STOP, or negative: no verdict. */
@@ -150,8 +129,7 @@ int main(int argc, char **argv)
 		r = judge(&req, &s, &err);
 	stream_fini(&s);
 	if (r < 0) {
-		event_say("warning: %s: kernel modules are not checked",
-			  kg_err_text(&err, r));
+		say("warning: %s: kernel modules are not checked", kg_err_text(&err, r));
 		return EVENT_GO_ON;
 	}
 	return r;

@@ -26,7 +26,7 @@ const char *planner_flavour(struct planner *p, const char *release)
 	return "";
 }
 
-static void add_growth(struct planner *p)
+static uint64_t growth(const struct planner *p)
 {
 	const struct txn *txn = p->txn;
 	uint64_t more = 0;
@@ -43,25 +43,30 @@ static void add_growth(struct planner *p)
 		more += pkg->installed_kib;
 		less += old != NULL ? old->installed_kib : 0;
 	}
-	p->plan->growth_bytes = more > less ? (more - less) * 1024 : 0;
+	return more > less ? (more - less) * 1024 : 0;
 }
 
-int planner_make(struct planner *p, const char *run_dir, struct kg_err *err)
+static int add_sources(struct planner *p, struct kg_err *err)
 {
-	int r = planner_add_kernels(p, err);
+	int r = planner_add_sources(p, err);
 
-	add_growth(p);
-	if (r == 0)
-		r = planner_add_sources(p, err);
 	planner_drop_kept(p);
-	if (r < 0 || !planning_builds(p->plan))
-		return r;
-	r = planner_add_headers(p, err);
-	if (r == 0)
-		r = planner_add_archives(p, err);
-	if (r == 0)
-		r = planner_add_removed(p, run_dir, err);
-	if (r == 0 && (p->plan->arena.failed || p->txn->arena.failed))
+	return r;
+}
+
+int planner_make(struct planner *p, struct kg_err *err)
+{
+	static const struct planning_steps steps = {
+		.add_kernels = planner_add_kernels,
+		.add_sources = add_sources,
+		.growth = growth,
+		.add_headers = planner_add_headers,
+		.add_archives = planner_add_archives,
+		.add_removed = planner_add_removed,
+	};
+	int r = planning_make(&steps, p, p->plan, err);
+
+	if (r == 0 && p->txn->arena.failed)
 		r = kg_fail_errno(err, -ENOMEM, "making the plan");
 	return r;
 }

@@ -22,13 +22,12 @@ int planner_add_kernels(struct planner *p, struct kg_err *err) _must_check_;
 int planner_add_sources(struct planner *p, struct kg_err *err) _must_check_;
 int planner_add_headers(struct planner *p, struct kg_err *err) _must_check_;
 int planner_add_archives(struct planner *p, struct kg_err *err) _must_check_;
-/* Writes RUN_DIR/removed-DIGEST when there is something to say. */
-int planner_add_removed(struct planner *p, const char *run_dir,
-			struct kg_err *err) _must_check_;
+/* Writes PLANNING_RUN_DIR/removed-DIGEST when there is something to say. */
+int planner_add_removed(struct planner *p, struct kg_err *err) _must_check_;
 /* Drops what was kept for headers that are installed by now, or whose kernel is gone. */
 void planner_drop_kept(struct planner *p);
 /* All of them. */
-int planner_make(struct planner *p, const char *run_dir, struct kg_err *err) _must_check_;
+int planner_make(struct planner *p, struct kg_err *err) _must_check_;
 
 /* "amd64" of 6.1.0-56-amd64; "" when there is none. In the plan's arena. */
 const char *planner_flavour(struct planner *p, const char *release);

@@ -145,7 +145,7 @@ static void list_gone(const struct path_set *set, struct str *out)
 	}
 }
 
-int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
+int planner_add_removed(struct planner *p, struct kg_err *err)
 {
 	struct path_set set = { 0 };
 	_cleanup_str_ struct str text = { 0 };
@@ -161,7 +161,7 @@ int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *e
 	if (set.is_kept == NULL || !strv_ok(&set.paths) || !str_ok(&text))
 		r = kg_fail_errno(err, -ENOMEM, "making the plan");
 	else if (text.len > 0)
-		r = removed_write(p->plan, run_dir, "removed-", &text, err);
+		r = removed_write(p->plan, PLANNING_RUN_DIR, "removed-", &text, err);
 	strv_fini(&set.paths);
 	return r;
 }

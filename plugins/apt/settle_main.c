@@ -12,7 +12,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
-#include "plugins/apt/owner.h"
+#include "plugins/common/owner.h"
 
 #define TXN_DIR "/var/lib/kmodgate/txn"
 #define HOLD_FILE "/etc/apt/preferences.d/00kmodgate-hold.pref"

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "plugins/apt/child.h"
 #include "plugins/apt/content.h"
 #include "plugins/apt/deb.h"
+#include "plugins/common/say.h"
 
 /* ---- verdicts ---- */
 
@@ -61,7 +61,7 @@ static void judge_archive(struct txn_package *p, struct verdict_cache *cache)
 	struct stat st;
 
 	if (stat(p->path, &st) < 0) {
-		event_say("warning: cannot read %s: %s", p->path, strerror(errno));
+		say("warning: cannot read %s: %s", p->path, strerror(errno));
 		return;
 	}
 	known = verdict_find(cache, &st);
@@ -72,7 +72,7 @@ static void judge_archive(struct txn_package *p, struct verdict_cache *cache)
 	}
 	/* dpkg will not unpack what we cannot read. */
 	if (scan_archive(p->path, &p->new_bits, &p->installed_kib, &err) < 0)
-		event_say("warning: %s", err.text);
+		say("warning: %s", err.text);
 	else
 		verdict_learn(cache, &st, p->new_bits, p->installed_kib);
 }
@@ -324,7 +324,7 @@ int txn_load(struct txn *txn, const struct stream *s, struct kg_err *err)
 		struct kg_err why = { 0 };
 
 		if (p->path != NULL && load_archive(txn, p, &why) < 0)
-			event_say("warning: %s", why.text);
+			say("warning: %s", why.text);
 		if (p->old_version != NULL)
 			load_before(txn, p);
 		qualify_name(txn, p);

@@ -1,6 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "plugins/common/planning.h"
 
+int planning_make(const struct planning_steps *steps, struct planner *p,
+		  struct kg_plan *plan, struct kg_err *err)
+{
+	int r = steps->add_kernels(p, err);
+
+	plan->growth_bytes = steps->growth(p);
+	if (r == 0)
+		r = steps->add_sources(p, err);
+	if (r == 0 && planning_builds(plan)) {
+		r = steps->add_headers(p, err);
+		if (r == 0)
+			r = steps->add_archives(p, err);
+		if (r == 0)
+			r = steps->add_removed(p, err);
+	}
+	if (r == 0 && plan->arena.failed)
+		r = kg_fail_errno(err, -ENOMEM, "making the plan");
+	return r;
+}
+
+int planning_seal(struct kg_plan *plan, const char *manager, const struct owner *owner,
+		  struct kg_err *err)
+{
+	plan->manager = manager;
+	plan->owner_pid = owner->pid;
+	plan->owner_start = owner->start;
+	plan->root = "/";
+	return plan_seal(plan, err);
+}
+
 enum kg_change planning_change(bool before, bool after)
 {
 	if (before && after)

@@ -3,6 +3,32 @@
 /* What every plugin's plan is made with, whatever its packages look like. */
 #include "core/plan/plan.h"
 #include "plugins/common/content.h"
+#include "plugins/common/owner.h"
+
+/* Where lists of removed files lie. */
+#define PLANNING_RUN_DIR "/run/kmodgate"
+
+/* A plugin's own: the packages of a transaction, and the plan that is made of them. */
+struct planner;
+typedef int planning_step_fn(struct planner *p, struct kg_err *err);
+
+struct planning_steps {
+	planning_step_fn *add_kernels;
+	planning_step_fn *add_sources;
+	uint64_t (*growth)(
+		const struct planner *p); /* bytes; 0: none, or less than none */
+	/* Only when something may be built. */
+	planning_step_fn *add_headers;
+	planning_step_fn *add_archives;
+	planning_step_fn *add_removed; /* the list, in PLANNING_RUN_DIR */
+};
+
+/* All of them: @plan, which is @p's, is complete but for its id. */
+int planning_make(const struct planning_steps *steps, struct planner *p,
+		  struct kg_plan *plan, struct kg_err *err) _must_check_;
+/* By whom and for whom, and the id: nothing may be changed afterwards. */
+int planning_seal(struct kg_plan *plan, const char *manager, const struct owner *owner,
+		  struct kg_err *err) _must_check_;
 
 /* What a transaction does to something that is there before it, after it, or both. */
 enum kg_change planning_change(bool before, bool after);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "plugins/common/child.h"
+#include "plugins/common/say.h"
 #include "plugins/pacman/content.h"
 #include "plugins/pacman/open.h"
 #include "plugins/pacman/source.h"
@@ -27,10 +29,10 @@ static void run(const struct after *a, const char *program, const char *verb,
 		const char *arg, const char *more)
 {
 	const char *const argv[] = { program, verb, arg, more, NULL };
-	int code = child_run(argv, &a->owner);
+	int code = child_run(argv, -1, &a->owner);
 
 	if (code != 0)
-		child_say("warning: \"%s %s %s\" ended with %d", program, verb, arg,
+		say("warning: \"%s %s %s\" ended with %d", program, verb, arg,
 			  code);
 }
 

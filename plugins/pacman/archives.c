@@ -5,7 +5,8 @@
  */
 #include <string.h>
 
-#include "plugins/pacman/planner.h"
+#include "plugins/common/planner.h"
+#include "plugins/pacman/package.h"
 
 /* What any module is built with, whoever depends on it. */
 static const char *const tools[] = { "make", "gcc", "binutils", "glibc" };

@@ -7,15 +7,12 @@
  *   arrive  after it: files that came; before the initramfs is made
  *   remove  after it: files that went
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "plugins/common/child.h"
 #include "plugins/pacman/after.h"
 #include "plugins/pacman/open.h"
-
-#define EXIT_GO_ON 0
-#define EXIT_STOP 3
 
 static const char plan_program[] = KG_LIBEXECDIR "/pacman-plan";
 static const char hold_program[] = KG_LIBEXECDIR "/pacman-hold";
@@ -24,7 +21,7 @@ static void check_holds(const struct owner *owner)
 {
 	const char *const argv[] = { hold_program, "check", NULL };
 
-	(void)child_run(argv, owner);
+	(void)child_run(argv, -1, owner);
 }
 
 static void watch_if_open(const struct owner *owner)
@@ -35,35 +32,20 @@ static void watch_if_open(const struct owner *owner)
 		watch_start(owner);
 }
 
-static int judge(int code, const struct owner *owner)
-{
-	if (code == CHILD_INTERRUPTED || code == 128 + SIGINT || code == 128 + SIGTERM) {
-		child_say("interrupted: the transaction is stopped, nothing was changed");
-		return EXIT_STOP;
-	}
-	if (code == EXIT_STOP)
-		return EXIT_STOP;
-	if (code == 0)
-		watch_if_open(owner);
-	else
-		child_say(
-			"warning: %s %s (%d): the transaction goes on WITHOUT a check of kernel "
-			"modules",
-			plan_program,
-			code == CHILD_NOT_STARTED ? "cannot be started" : "failed", code);
-	return EXIT_GO_ON;
-}
-
-static int gate(const struct owner *owner)
+static enum event_exit gate(const struct owner *owner)
 {
 	char pid[24];
 	const char *const argv[] = { plan_program, pid, NULL };
+	enum event_exit verdict;
 
 	/* pacstrap, pacman --root: the archives are not to be seen from here. */
 	if (owner_is_outside(owner))
-		return EXIT_GO_ON;
+		return EVENT_GO_ON;
 	snprintf(pid, sizeof(pid), "%d", owner->pid);
-	return judge(child_run(argv, owner), owner);
+	verdict = child_judge(argv, -1, owner);
+	if (verdict == EVENT_GO_ON)
+		watch_if_open(owner);
+	return verdict;
 }
 
 int main(int argc, char **argv)
@@ -80,12 +62,12 @@ int main(int argc, char **argv)
 	owner_find(&owner);
 	check_holds(&owner);
 	if (strcmp(verb, "gate") == 0)
-		return gate(&owner);
+		return (int)gate(&owner);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(verbs[i].name, verb) == 0) {
 			verbs[i].act(&owner);
-			return EXIT_GO_ON;
+			return EVENT_GO_ON;
 		}
 	fputs("usage: pacman-event gate|leave|arrive|remove\n", stderr);
-	return EXIT_GO_ON;
+	return EVENT_GO_ON;
 }

@@ -36,7 +36,7 @@ static const char *find_target(struct txn *txn, const char *target)
 
 	if (strstr(target, "://") != NULL)
 		return slash != NULL ? find_in_caches(txn, slash + 1) : NULL;
-	if (cmdline_resolve(txn->owner, target, &real) < 0)
+	if (cmdline_resolve(txn->owner.pid, target, &real) < 0)
 		return NULL;
 	return arena_strdup(&txn->arena, real);
 }

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "core/base/fd.h"
-#include "plugins/pacman/planner.h"
+#include "plugins/common/planner.h"
+#include "plugins/pacman/package.h"
 
 static const struct kg_package *image_of(const struct kg_plan_kernel *k)
 {

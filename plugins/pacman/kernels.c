@@ -8,7 +8,8 @@
 #include <sys/utsname.h>
 
 #include "core/base/name.h"
-#include "plugins/pacman/planner.h"
+#include "plugins/common/planner.h"
+#include "plugins/pacman/package.h"
 
 static bool is_there(const struct txn *txn, const char *release, bool is_after)
 {

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "core/base/str.h"
-#include "plugins/pacman/child.h"
+#include "plugins/common/owner.h"
 
 #define OPEN_DIR "/var/lib/kmodgate/txn"
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/proc.h"
 #include "plugins/common/planning.h"
 #include "plugins/pacman/content.h"
 
@@ -11,7 +12,9 @@ int txn_init(struct txn *txn, pid_t owner, struct kg_err *err)
 	alpm_errno_t why = 0;
 	int r;
 
-	*txn = (struct txn){ .owner = owner };
+	*txn = (struct txn){ .owner = { .pid = owner } };
+	if (proc_start_time(owner, &txn->owner.start) < 0)
+		return kg_fail(err, -ESRCH, "process %d is not there", owner);
 	r = cmdline_of(owner, &txn->cmd, err);
 	if (r == 0)
 		r = config_read(owner, &txn->cmd, &txn->config, err);

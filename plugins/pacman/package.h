@@ -11,6 +11,7 @@
 #include "core/base/err.h"
 #include "core/base/str.h"
 #include "core/plan/plan.h"
+#include "plugins/common/owner.h"
 #include "plugins/pacman/cmdline.h"
 #include "plugins/pacman/config.h"
 
@@ -48,7 +49,7 @@ struct txn {
 	struct cmdline cmd;
 	struct config config;
 	alpm_handle_t *alpm;
-	pid_t owner;
+	struct owner owner;
 	struct package *packages;
 	size_t n;
 };

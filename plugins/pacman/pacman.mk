@@ -16,7 +16,7 @@ pac_hooks   := $(notdir $(wildcard hooks/pacman/*.hook))
 PAC_PROGRAMS := pacman-event pacman-plan pacman-state pacman-hold
 PROGRAMS     += $(addprefix $(PAC_B)/,$(PAC_PROGRAMS))
 
-$(PAC_B)/pacman-event: $(call pac_obj,event_main after source child open watch content)
+$(PAC_B)/pacman-event: $(call pac_obj,event_main after source open watch content)
 $(PAC_B)/pacman-plan: $(call pac_obj,plan_main package find kernels headers archives removed \
 	content cmdline config)
 $(PAC_B)/pacman-state: $(call pac_obj,state_main cmdline config)

@@ -6,17 +6,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "plugins/common/handover.h"
+#include "plugins/common/planner.h"
 #include "plugins/pacman/content.h"
-#include "plugins/pacman/planner.h"
+#include "plugins/pacman/package.h"
 
 #define LIST_MAX (64u << 20)
-#define RUN_DIR "/run/kmodgate"
-#define GATE_PROGRAM KG_SBINDIR "/kmodgate"
 
 static bool matters(const char *path)
 {
@@ -50,7 +48,7 @@ static int read_paths(struct strv *ret, bool *ret_matters, struct kg_err *err)
 
 /* ---- the plan ---- */
 
-static void add_growth(struct planner *p)
+static uint64_t growth(const struct planner *p)
 {
 	off_t more = 0;
 
@@ -63,64 +61,32 @@ static void add_growth(struct planner *p)
 		if (pkg->old != NULL)
 			more -= alpm_pkg_get_isize(pkg->old);
 	}
-	p->plan->growth_bytes = more > 0 ? (uint64_t)more : 0;
+	return more > 0 ? (uint64_t)more : 0;
 }
 
-static int fill_plan(struct planner *p, struct kg_err *err)
+static int make_plan(struct planner *p, struct kg_err *err)
 {
-	int r = planner_add_kernels(p, err);
+	static const struct planning_steps steps = {
+		.add_kernels = planner_add_kernels,
+		.add_sources = planner_add_sources,
+		.growth = growth,
+		.add_headers = planner_add_headers,
+		.add_archives = planner_add_archives,
+		.add_removed = planner_add_removed,
+	};
+	int r = planning_make(&steps, p, p->plan, err);
 
-	add_growth(p);
-	if (r == 0)
-		r = planner_add_sources(p, err);
-	if (r == 0 && planning_builds(p->plan)) {
-		r = planner_add_headers(p, err);
-		if (r == 0)
-			r = planner_add_archives(p, err);
-		if (r == 0)
-			r = planner_add_removed(p, RUN_DIR, err);
-	}
-	p->plan->manager = "pacman";
-	p->plan->owner_pid = p->txn->owner;
-	p->plan->root = "/";
-	if (r == 0 && proc_start_time(p->txn->owner, &p->plan->owner_start) < 0)
-		r = kg_fail(err, -ESRCH, "process %d is not there", p->txn->owner);
-	return r < 0 ? r : plan_seal(p->plan, err);
-}
-
-static int print_plan(int fd, const struct kg_plan *plan, struct kg_err *err)
-{
-	_cleanup_str_ struct str text = { 0 };
-	int r = plan_write(plan, &text, err);
-
-	if (r < 0)
-		return r;
-	r = fd_write_all(fd, text.p, text.len);
-	return r < 0 ? kg_fail_errno(err, r, "writing the plan") : 0;
-}
-
-static int run_gate(const struct kg_plan *plan, struct kg_err *err)
-{
-	_cleanup_close_ int fd = memfd_create("plan", 0);
-	int r = fd < 0 ? kg_fail_errno(err, -errno, "writing the plan")
-		       : print_plan(fd, plan, err);
-
-	if (r < 0)
-		return r;
-	if (lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, 0) < 0)
-		return kg_fail_errno(err, -errno, "writing the plan");
-	execl(GATE_PROGRAM, GATE_PROGRAM, "gate", (char *)NULL);
-	return kg_fail_errno(err, -errno, "cannot start %s", GATE_PROGRAM);
+	return r < 0 ? r : planning_seal(p->plan, "pacman", &p->txn->owner, err);
 }
 
 static int judge(struct txn *txn, bool prints, struct kg_err *err)
 {
 	struct kg_plan plan = { 0 };
 	struct planner p = { .txn = txn, .plan = &plan };
-	int r = fill_plan(&p, err);
+	int r = make_plan(&p, err);
 
 	if (r == 0)
-		r = prints ? print_plan(1, &plan, err) : run_gate(&plan, err);
+		r = prints ? handover_print(&plan, err) : handover_exec(&plan, NULL, err);
 	plan_fini(&plan);
 	return r;
 }

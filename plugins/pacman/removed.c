@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 
 #include "core/base/fd.h"
+#include "plugins/common/planner.h"
 #include "plugins/common/removed.h"
-#include "plugins/pacman/planner.h"
+#include "plugins/pacman/package.h"
 
 #define REMOVED_PREFIX "removed-pacman-"
 
@@ -40,7 +41,7 @@ static void add_gone(const struct txn *txn, alpm_pkg_t *old, struct strv *list)
 			strv_add(list, files->files[i].name);
 }
 
-int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
+int planner_add_removed(struct planner *p, struct kg_err *err)
 {
 	_cleanup_strv_ struct strv gone = { 0 };
 	_cleanup_str_ struct str text = { 0 };
@@ -59,6 +60,6 @@ int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *e
 		return kg_fail_errno(err, -ENOMEM, "making the plan");
 	if (text.len == 0)
 		return 0;
-	removed_drop_older(run_dir, REMOVED_PREFIX);
-	return removed_write(p->plan, run_dir, REMOVED_PREFIX, &text, err);
+	removed_drop_older(PLANNING_RUN_DIR, REMOVED_PREFIX);
+	return removed_write(p->plan, PLANNING_RUN_DIR, REMOVED_PREFIX, &text, err);
 }

@@ -15,6 +15,7 @@
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "plugins/common/child.h"
 #include "plugins/pacman/open.h"
 
 #define LOOK_MS 1000
@@ -52,7 +53,7 @@ static void let_go(int terminal_fd)
 
 static void wait_for_end(const struct owner *owner, bool has_lock)
 {
-	_cleanup_close_ int owner_fd = child_open_pidfd(owner->pid);
+	_cleanup_close_ int owner_fd = owner_open(owner);
 	struct pollfd fds[] = { { .fd = owner_fd, .events = POLLIN } };
 
 	while (proc_is_running(owner->pid, owner->start) &&
@@ -67,7 +68,7 @@ static void settle(const struct owner *owner)
 	const struct owner nobody = { 0 };
 
 	snprintf(pid, sizeof(pid), "%d", owner->pid);
-	(void)child_run(argv, &nobody);
+	(void)child_run(argv, -1, &nobody);
 }
 
 /* Its image came: the boot loader may take it with an initramfs of before, or with none. */

@@ -10,7 +10,8 @@
 #include <rpm/rpmfiles.h>
 #include <rpm/rpmtd.h>
 
-#include "plugins/rpm/planner.h"
+#include "plugins/common/planner.h"
+#include "plugins/rpm/package.h"
 
 /* What any module is built with, whoever depends on it. */
 static const char *const tools[] = { "make", "gcc", "binutils", "glibc-devel" };

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "plugins/common/planner.h"
+#include "plugins/rpm/cache.h"
 #include "plugins/rpm/content.h"
-#include "plugins/rpm/planner.h"
+#include "plugins/rpm/package.h"
 
 #define CACHE_DEPTH 4u
 
@@ -114,25 +116,6 @@ static bool add_installed(struct planner *p, struct kg_plan_kernel *k)
 }
 
 /* ---- in a cache ---- */
-
-void archives_find(const char *dir, unsigned int depth,
-		   void (*take)(const char *path, const char *name, void *data),
-		   void *data)
-{
-	_cleanup_dir_ DIR *list = opendir(dir);
-	struct dirent *entry;
-	char path[PATH_MAX];
-
-	while (list != NULL && (entry = fd_list_next(list)) != NULL) {
-		if (snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name) >=
-		    (int)sizeof(path))
-			continue;
-		if (str_ends(entry->d_name, ".rpm"))
-			take(path, entry->d_name, data);
-		else if (entry->d_type == DT_DIR && depth > 0)
-			archives_find(path, depth - 1, take, data);
-	}
-}
 
 struct search {
 	struct planner *p;

@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include "core/base/name.h"
+#include "plugins/common/planner.h"
 #include "plugins/rpm/content.h"
-#include "plugins/rpm/planner.h"
+#include "plugins/rpm/package.h"
 
 /* ---- one release ---- */
 

@@ -9,20 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <rpm/header.h>
 
 #include "core/base/fd.h"
 #include "core/base/proc.h"
+#include "plugins/common/handover.h"
+#include "plugins/common/planner.h"
 #include "plugins/rpm/content.h"
-#include "plugins/rpm/planner.h"
+#include "plugins/rpm/package.h"
 #include "plugins/rpm/steps.h"
 
 #define LIST_MAX (16u << 20)
-#define RUN_DIR "/run/kmodgate"
-#define GATE_PROGRAM KG_SBINDIR "/kmodgate"
 
 /* Command line. */
 struct request {
@@ -80,7 +78,7 @@ static int load_line(struct txn *txn, const char *line, struct kg_err *err)
 
 /* ---- the plan ---- */
 
-static void add_growth(struct planner *p)
+static uint64_t growth(const struct planner *p)
 {
 	uint64_t more = 0;
 	uint64_t less = 0;
@@ -96,76 +94,39 @@ static void add_growth(struct planner *p)
 			less += size;
 		free(text);
 	}
-	p->plan->growth_bytes = more > less ? more - less : 0;
+	return more > less ? more - less : 0;
 }
 
-static int fill_plan(const struct request *req, struct planner *p, struct kg_err *err)
+static int make_plan(const struct request *req, struct planner *p, struct kg_err *err)
 {
-	int r = planner_add_kernels(p, err);
+	static const struct planning_steps steps = {
+		.add_kernels = planner_add_kernels,
+		.add_sources = planner_add_sources,
+		.growth = growth,
+		.add_headers = planner_add_headers,
+		.add_archives = planner_add_archives,
+		.add_removed = planner_add_removed,
+	};
+	struct owner owner = { .pid = req->owner };
+	int r = planning_make(&steps, p, p->plan, err);
 
-	add_growth(p);
-	if (r == 0)
-		r = planner_add_sources(p, err);
-	if (r == 0 && planning_builds(p->plan)) {
-		r = planner_add_headers(p, err);
-		if (r == 0)
-			r = planner_add_archives(p, err);
-		if (r == 0)
-			r = planner_add_removed(p, RUN_DIR, err);
-	}
-	p->plan->manager = req->manager;
-	p->plan->owner_pid = req->owner;
-	p->plan->root = "/";
-	if (r == 0 && proc_start_time(req->owner, &p->plan->owner_start) < 0)
-		r = kg_fail(err, -ESRCH, "process %d is not there", req->owner);
-	return r < 0 ? r : plan_seal(p->plan, err);
-}
-
-static int write_plan(const struct kg_plan *plan, struct kg_err *err)
-{
-	_cleanup_close_ int fd = memfd_create("plan", 0);
-	_cleanup_str_ struct str text = { 0 };
-	int r = plan_write(plan, &text, err);
-
-	if (r == 0)
-		r = fd < 0 ? -errno : fd_write_all(fd, text.p, text.len);
-	if (r == 0 && (lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, 0) < 0))
-		r = -errno;
-	return r < 0 ? kg_fail_errno(err, r, "writing the plan") : 0;
-}
-
-static int print_plan(const struct kg_plan *plan, struct kg_err *err)
-{
-	_cleanup_str_ struct str text = { 0 };
-	int r = plan_write(plan, &text, err);
-
-	return r < 0 ? r : fd_write_all(1, text.p, text.len);
-}
-
-static int run_gate(const struct request *req, const struct kg_plan *plan,
-		    struct kg_err *err)
-{
-	int r = write_plan(plan, err);
-
-	if (r < 0)
-		return r;
-	execl(GATE_PROGRAM, GATE_PROGRAM, "gate", req->is_test ? "--test" : NULL,
-	      (char *)NULL);
-	return kg_fail_errno(err, -errno, "cannot start %s", GATE_PROGRAM);
+	if (r == 0 && proc_start_time(owner.pid, &owner.start) < 0)
+		r = kg_fail(err, -ESRCH, "process %d is not there", owner.pid);
+	return r < 0 ? r : planning_seal(p->plan, req->manager, &owner, err);
 }
 
 static int judge(const struct request *req, struct txn *txn, struct kg_err *err)
 {
 	struct kg_plan plan = { 0 };
 	struct planner p = { .txn = txn, .plan = &plan };
-	int r = fill_plan(req, &p, err);
+	int r = make_plan(req, &p, err);
 
 	if (r == 0 && req->is_step)
 		r = steps_note_judged(req->owner, txn, err);
 	if (r == 0 && req->prints)
-		r = print_plan(&plan, err);
+		r = handover_print(&plan, err);
 	else if (r == 0 && (plan.n_kernels > 0 || plan.n_sources > 0))
-		r = run_gate(req, &plan, err);
+		r = handover_exec(&plan, req->is_test ? "--test" : NULL, err);
 	plan_fini(&plan);
 	return r;
 }

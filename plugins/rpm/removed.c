@@ -10,8 +10,9 @@
 #include <rpm/rpmtd.h>
 
 #include "core/base/fd.h"
+#include "plugins/common/planner.h"
 #include "plugins/common/removed.h"
-#include "plugins/rpm/planner.h"
+#include "plugins/rpm/package.h"
 
 #define REMOVED_PREFIX "removed-rpm-"
 
@@ -113,7 +114,7 @@ static int list_gone(struct txn *txn, struct strv *old, struct str *out)
 	return str_ok(out) ? 0 : -ENOMEM;
 }
 
-int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *err)
+int planner_add_removed(struct planner *p, struct kg_err *err)
 {
 	_cleanup_strv_ struct strv old = { 0 };
 	_cleanup_str_ struct str text = { 0 };
@@ -129,6 +130,6 @@ int planner_add_removed(struct planner *p, const char *run_dir, struct kg_err *e
 		return kg_fail_errno(err, r, "making the plan");
 	if (text.len == 0)
 		return 0;
-	removed_drop_older(run_dir, REMOVED_PREFIX);
-	return removed_write(p->plan, run_dir, REMOVED_PREFIX, &text, err);
+	removed_drop_older(PLANNING_RUN_DIR, REMOVED_PREFIX);
+	return removed_write(p->plan, PLANNING_RUN_DIR, REMOVED_PREFIX, &text, err);
 }

@@ -30,7 +30,7 @@ $(RPM_B)/kmodgate.so: $(call rpm_pic_obj,gate_plugin child client content)
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-z,relro,-z,now -Wl,-soname,kmodgate.so \
 		-Wl,--no-undefined -o $@ $^ $(rpm_libs)
 
-$(RPM_B)/rpm-plan: $(call rpm_obj,plan_main package steps kernels headers archives removed content)
+$(RPM_B)/rpm-plan: $(call rpm_obj,plan_main package steps cache kernels headers archives removed content)
 $(RPM_B)/rpm-state: $(call rpm_obj,state_main)
 $(RPM_B)/rpm-locks: $(call rpm_obj,hold_main hold hold_toml)
 $(addprefix $(RPM_B)/,$(RPM_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a

@@ -9,7 +9,7 @@
 
 #include "core/base/fd.h"
 #include "plugins/rpm/client.h"
-#include "plugins/rpm/planner.h"
+#include "plugins/rpm/cache.h"
 
 #define FILE_MAX (4u << 20)
 #define CACHE_DIR "/var/cache/zypp/packages"

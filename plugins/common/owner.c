@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "plugins/apt/owner.h"
+#include "plugins/common/owner.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/proc.h"
@@ -35,20 +38,32 @@ void owner_find(struct owner *ret)
 		ret->start = 0;
 }
 
-bool owner_is_below_apt(pid_t pid)
+bool owner_is_below(const struct owner *owner, const char *const *names)
 {
-	/* The kernel cuts names after 15 bytes. */
-	static const char *const managers[] = {
-		"apt",	    "apt-get",	       "aptitude",    "aptitude-curse",
-		"synaptic", "unattended-upgr", "packagekitd", "aptd",
-		"nala",	    "aptdaemon",       NULL
-	};
+	pid_t pid = owner->pid;
 
 	for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
-		if (is_one_of(pid, managers))
+		if (is_one_of(pid, names))
 			return true;
 		if (proc_parent(pid, &pid) < 0)
 			return false;
 	}
 	return false;
+}
+
+bool owner_is_outside(const struct owner *owner)
+{
+	char path[64];
+	struct stat theirs;
+	struct stat ours;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/.", owner->pid);
+	if (owner->start == 0 || stat(path, &theirs) < 0 || stat("/.", &ours) < 0)
+		return true;
+	return theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino;
+}
+
+int owner_open(const struct owner *owner)
+{
+	return owner->start == 0 ? -1 : (int)syscall(SYS_pidfd_open, owner->pid, 0);
 }

@@ -1,77 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "plugins/pacman/child.h"
+#include "plugins/common/child.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/base/fd.h"
-#include "core/base/proc.h"
+#include "plugins/common/say.h"
 
 #define WAIT_STEP_MS 500
+#define SIGNALLED 128
 
 static volatile sig_atomic_t interrupted_by;
-
-void child_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("kmodgate: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-}
-
-/* ---- the owner ---- */
-
-static bool is_shell(pid_t pid)
-{
-	static const char *const names[] = { "sh", "bash", "dash", "ash", "busybox" };
-	_cleanup_str_ struct str name = { 0 };
-
-	if (proc_name(pid, &name) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(str_get(&name), names[i]) == 0)
-			return true;
-	return false;
-}
-
-void owner_find(struct owner *ret)
-{
-	pid_t pid = getppid();
-
-	if (is_shell(pid) && proc_parent(pid, &pid) < 0)
-		pid = getppid();
-	*ret = (struct owner){ .pid = pid };
-	if (proc_start_time(pid, &ret->start) < 0)
-		ret->start = 0;
-}
-
-int owner_is_outside(const struct owner *owner)
-{
-	char path[64];
-	struct stat theirs;
-	struct stat ours;
-
-	snprintf(path, sizeof(path), "/proc/%d/root/.", owner->pid);
-	if (owner->start == 0 || stat(path, &theirs) < 0 || stat("/.", &ours) < 0)
-		return true;
-	return theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino;
-}
-
-/* ---- the child ---- */
 
 static void note_signal(int signo)
 {
@@ -94,7 +40,7 @@ static void watch_signals(sigset_t *ret_old)
 	sigprocmask(SIG_BLOCK, &blocked, ret_old);
 }
 
-static _Noreturn void become_child(const char *const argv[], pid_t parent,
+static _Noreturn void become_child(const char *const argv[], int in_fd, pid_t parent,
 				   const sigset_t *mask)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -104,21 +50,17 @@ static _Noreturn void become_child(const char *const argv[], pid_t parent,
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
+	if (in_fd > 0 && dup2(in_fd, 0) < 0)
+		_exit(CHILD_NOT_STARTED);
 	execv(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(CHILD_NOT_STARTED);
-}
-
-int child_open_pidfd(pid_t pid)
-{
-	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
 /* Waits for the child; tells it to end when we are told to, or when the owner is gone. */
 static int wait_child(pid_t child, const struct owner *owner, const sigset_t *mask)
 {
-	_cleanup_close_ int child_fd = child_open_pidfd(child);
-	_cleanup_close_ int owner_fd =
-		owner->start != 0 ? child_open_pidfd(owner->pid) : -1;
+	_cleanup_close_ int child_fd = (int)syscall(SYS_pidfd_open, child, 0);
+	_cleanup_close_ int owner_fd = owner_open(owner);
 	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
 	bool is_told = false;
 	int status = 0;
@@ -142,7 +84,7 @@ static int wait_child(pid_t child, const struct owner *owner, const sigset_t *ma
 	}
 }
 
-int child_run(const char *const argv[], const struct owner *owner)
+int child_run(const char *const argv[], int in_fd, const struct owner *owner)
 {
 	const pid_t self = getpid();
 	sigset_t mask;
@@ -153,10 +95,38 @@ int child_run(const char *const argv[], const struct owner *owner)
 	watch_signals(&mask);
 	child = fork();
 	if (child == 0)
-		become_child(argv, self, &mask);
+		become_child(argv, in_fd, self, &mask);
 	status = child < 0 ? CHILD_NOT_STARTED << 8 : wait_child(child, owner, &mask);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (interrupted_by != 0)
-		return CHILD_INTERRUPTED;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : SIGNALLED + WTERMSIG(status);
+}
+
+/* A terminal's Ctrl-C reaches the child, too, and it may be faster than we are. */
+static bool is_interrupted(int code)
+{
+	return interrupted_by != 0 || code == SIGNALLED + SIGINT ||
+	       code == SIGNALLED + SIGTERM;
+}
+
+enum event_exit child_judge(const char *const argv[], int in_fd,
+			    const struct owner *owner)
+{
+	int code = child_run(argv, in_fd, owner);
+
+	if (code == EVENT_STOP)
+		return EVENT_STOP;
+	if (is_interrupted(code)) {
+		say("interrupted: the transaction is stopped, nothing was changed");
+		return EVENT_STOP;
+	}
+	if (code == 0)
+		return EVENT_GO_ON;
+	if (code == CHILD_NOT_STARTED || code == CHILD_NOT_STARTED - 1)
+		say("%s cannot be started", argv[0]);
+	else if (code > SIGNALLED)
+		say("%s died of signal %d", argv[0], code - SIGNALLED);
+	else
+		say("%s failed (exit code %d)", argv[0], code);
+	say("warning: the transaction goes on WITHOUT a check of kernel modules");
+	return EVENT_GO_ON;
 }
