@@ -29,9 +29,17 @@ struct kg_system {
 	bool is_verbose;	     /* framework.conf says so */
 	const char *module_location; /* below lib/modules/R; NULL: "updates/dkms" */
 	bool goes_as_given; /* no such place on this distribution: where dkms.conf says */
-	uid_t build_uid;
+	uid_t build_uid;    /* 0: kg_build_ids() looks it up */
 	gid_t build_gid;
 };
+
+struct kg_ids {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* The unprivileged user of builds. Looked up at the first need: most commands build nothing. */
+struct kg_ids kg_build_ids(const struct kg_system *sys);
 
 /* One registered (or arriving) module source. */
 struct kg_source {
@@ -78,7 +86,7 @@ struct kg_recipe {
 	const char *excluded_why;
 	const char *const
 		*warnings; /* deprecated directives and the like, NULL-terminated */
-	/* everything evaluated and the digest of every file read: goes into the artefact's key */
+	/* all that was evaluated, the text of all files read: goes into the artefact's key */
 	const char *identity;
 };
 

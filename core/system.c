@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Where things are on this machine. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,24 @@
 /* Nobody's id: from the range that is left to short-lived users. */
 #define BUILD_UID_FALLBACK 64990
 
-static void find_build_user(struct kg_system *sys)
+static struct kg_ids found_ids;
+
+static void find_ids(void)
 {
 	const struct passwd *pw = getpwnam(BUILD_USER);
 
-	sys->build_uid = pw != NULL && pw->pw_uid != 0 ? pw->pw_uid : BUILD_UID_FALLBACK;
-	sys->build_gid = pw != NULL && pw->pw_gid != 0 ? pw->pw_gid : BUILD_UID_FALLBACK;
+	found_ids.uid = pw != NULL && pw->pw_uid != 0 ? pw->pw_uid : BUILD_UID_FALLBACK;
+	found_ids.gid = pw != NULL && pw->pw_gid != 0 ? pw->pw_gid : BUILD_UID_FALLBACK;
+}
+
+struct kg_ids kg_build_ids(const struct kg_system *sys)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	if (sys->build_uid != 0)
+		return (struct kg_ids){ sys->build_uid, sys->build_gid };
+	pthread_once(&once, find_ids);
+	return found_ids;
 }
 
 /* ---- where modules go ---- */
@@ -173,7 +186,6 @@ int kg_system_init(struct kg_system *sys, const char *root, struct arena *arena,
 	sys->arch = arena_strdup(arena, uts.machine);
 	if (arena->failed)
 		return kg_fail_errno(err, -ENOMEM, "cannot start");
-	find_build_user(sys);
 	r = take_location(sys, arena, err);
 	return r < 0 ? r : take_framework(sys, arena, err);
 }

@@ -27,6 +27,18 @@ void arena_fini(struct arena *a)
 	a->failed = false;
 }
 
+void arena_adopt(struct arena *a, struct arena *from)
+{
+	struct arena_block **end = &a->blocks;
+
+	/* Behind ours: the first one is that with room. */
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = from->blocks;
+	a->failed = a->failed || from->failed;
+	*from = (struct arena){ 0 };
+}
+
 static struct arena_block *arena_new_block(struct arena *a, size_t size)
 {
 	size_t room = size > ARENA_BLOCK_SIZE ? size : ARENA_BLOCK_SIZE;

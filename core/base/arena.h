@@ -15,6 +15,8 @@ struct arena {
 };
 
 void arena_fini(struct arena *a);
+/* What is in @from, which is empty afterwards, lives as long as @a. */
+void arena_adopt(struct arena *a, struct arena *from);
 /* Zeroed, aligned for any type; NULL on failure. */
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_array(struct arena *a, size_t n, size_t size);

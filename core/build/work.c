@@ -15,6 +15,7 @@
 /* A folder of the build user's; the caller owns the fd. */
 static int make_folder(const struct build *b, int dir_fd, const char *name)
 {
+	const struct kg_ids ids = kg_build_ids(b->req->sys);
 	int fd;
 
 	if (mkdirat(dir_fd, name, 0755) < 0)
@@ -23,7 +24,7 @@ static int make_folder(const struct build *b, int dir_fd, const char *name)
 	fd = fd_open_dir_at(dir_fd, name, b->err);
 	if (fd < 0)
 		return fd;
-	if (fchown(fd, b->req->sys->build_uid, b->req->sys->build_gid) < 0) {
+	if (fchown(fd, ids.uid, ids.gid) < 0) {
 		int r = -errno;
 
 		close(fd);
@@ -35,14 +36,14 @@ static int make_folder(const struct build *b, int dir_fd, const char *name)
 /* A copy of the source that is the build user's; the caller owns the fd. */
 static int copy_source(const struct build *b, const char *name)
 {
-	const struct kg_system *sys = b->req->sys;
+	const struct kg_ids ids = kg_build_ids(b->req->sys);
 	int fd = make_folder(b, b->req->work_fd, name);
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = fd_copy_tree(b->req->source_fd, fd, FD_COPY_TO_OWNER, sys->build_uid,
-			 sys->build_gid, b->err);
+	r = fd_copy_tree(b->req->source_fd, fd, FD_COPY_TO_OWNER, ids.uid, ids.gid,
+			 b->err);
 	if (r == 0)
 		return fd;
 	close(fd);
@@ -308,6 +309,7 @@ int work_prepare(struct build *b)
 	const struct build_request *req = b->req;
 	const struct tools_request look = { .view = req->view, .headers = req->headers };
 	_cleanup_str_ struct str said = { 0 };
+	const struct kg_ids ids = kg_build_ids(b->req->sys);
 	int r = make_folders(b);
 
 	if (r == 0)
@@ -315,8 +317,8 @@ int work_prepare(struct build *b)
 	if (r < 0)
 		return r;
 	b->box = *req->view;
-	b->box.uid = req->sys->build_uid;
-	b->box.gid = req->sys->build_gid;
+	b->box.uid = ids.uid;
+	b->box.gid = ids.gid;
 	b->box.release = req->release;
 	b->box.in_fd = -1;
 	b->box.out_fd = req->log_fd;

@@ -16,6 +16,7 @@ int place_init(struct place *pl, const struct kg_system *sys,
 	       const struct sandbox *template, struct kg_err *err)
 {
 	const struct sandbox plain = SANDBOX_INIT;
+	const struct kg_ids ids = kg_build_ids(sys);
 	size_t n_masks = 0;
 	const char **masks;
 
@@ -24,8 +25,8 @@ int place_init(struct place *pl, const struct kg_system *sys,
 			      .view = template != NULL ? *template : plain };
 	if (template == NULL) {
 		pl->view.root_fd = sys->root_fd;
-		pl->view.uid = sys->build_uid;
-		pl->view.gid = sys->build_gid;
+		pl->view.uid = ids.uid;
+		pl->view.gid = ids.gid;
 	}
 	while (pl->view.masks != NULL && pl->view.masks[n_masks] != NULL)
 		n_masks++;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/digest.h"
 #include "core/base/fd.h"
 #include "core/base/name.h"
 #include "core/recipe/interpret.h"
@@ -259,40 +258,40 @@ static int evaluate_files(struct reading *rd)
 
 /* ---- results ---- */
 
+static void add_input(struct str *to, const char *name, const char *value)
+{
+	if (value == NULL)
+		str_addf(to, "%s -\n", name);
+	else
+		str_addf(to, "%s %zu:%s\n", name, strlen(value), value);
+}
+
 /*
  * A conf can read what it likes (.config, /boot/config-R, /proc), but a build sees of that only
  * the values that come of it, so these stand for every file and command it used. The files' own
- * text and the kernel's config are in it for what scripts of the source may look at again.
+ * text is in it for what scripts of the source may look at again.
  */
-static int make_identity(const struct reading *rd, const char *config,
-			 struct kg_recipe *recipe)
+static int make_identity(const struct reading *rd, struct kg_recipe *recipe)
 {
-	char hex[DIGEST_HEX_SIZE];
-	struct digest d;
-	int r = digest_init(&d);
+	_cleanup_str_ struct str text = { 0 };
 
-	if (r < 0)
-		return no_memory(rd);
-	digest_add_field(&d, "recipe", "1");
-	digest_add_field(&d, "name", recipe->name);
-	digest_add_field(&d, "version", recipe->version);
-	digest_add_field(&d, "release", rd->env.kernelver);
-	digest_add_field(&d, "arch", rd->env.arch);
-	digest_add_field(&d, "kernel_source_dir", rd->env.kernel_source_dir);
+	add_input(&text, "name", recipe->name);
+	add_input(&text, "version", recipe->version);
+	add_input(&text, "release", rd->env.kernelver);
+	add_input(&text, "arch", rd->env.arch);
+	add_input(&text, "kernel_source_dir", rd->env.kernel_source_dir);
 	for (size_t i = 0; i < rd->vars.n; i++) {
 		char name[64];
 
 		snprintf(name, sizeof(name), "%s[%u]",
 			 directive_name(rd->vars.v[i].directive), rd->vars.v[i].index);
-		digest_add_field(&d, name, rd->vars.v[i].value);
+		add_input(&text, name, rd->vars.v[i].value);
 	}
 	for (size_t i = 0; i < rd->n_files; i++)
-		digest_add_field(&d, rd->files[i].path ?: "dkms.conf",
-				 rd->files[i].file.text);
-	digest_add_field(&d, "config", config);
-	r = digest_final(&d, hex);
-	digest_fini(&d);
-	recipe->identity = r == 0 ? arena_strdup(&recipe->arena, hex) : NULL;
+		add_input(&text, rd->files[i].path ?: "dkms.conf",
+			  rd->files[i].file.text);
+	recipe->identity =
+		str_ok(&text) ? arena_strdup(&recipe->arena, str_get(&text)) : NULL;
 	return recipe->identity != NULL ? 0 : no_memory(rd);
 }
 
@@ -327,7 +326,7 @@ static int interpret(struct reading *rd, const struct recipe_request *req,
 	recipe->name = arena_strdup(&recipe->arena, req->source->name);
 	recipe->version = arena_strdup(&recipe->arena, req->source->version);
 	r = r ?: interpret_all(&in);
-	return r ?: make_identity(rd, in.config, recipe);
+	return r ?: make_identity(rd, recipe);
 }
 
 /* They become parts of paths. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <string.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "core/base/fd.h"
-#include "core/registry/regtree.h"
+#include "core/registry/entries.h"
 
 const char *reg_state_text(enum reg_state state)
 {
@@ -27,213 +28,134 @@ void reg_list_fini(struct reg_list *list)
 	*list = (struct reg_list){ 0 };
 }
 
-/* "M/V" or "R/A" as two strings in the arena. */
-static void split_path(struct arena *arena, const char *path, const char **ret_head,
-		       const char **ret_tail)
-{
-	const char *slash = strchr(path, '/');
+/*
+ * Nearly all the time goes into the kernel's opening of files, which several processors do at once:
+ * each thread reads a run of the versions into a list of its own.
+ */
+#define READERS_MAX 4
+#define READER_MIN 16 /* versions that are worth a thread */
 
-	*ret_head = arena_strndup(arena, path, (size_t)(slash - path));
-	*ret_tail = arena_strdup(arena, slash + 1);
-}
-
-/* The link of an older tool may be absolute: then only where it leads counts. */
-static bool leads_to(const struct kg_system *sys, const char *link, const char *path)
-{
-	_cleanup_close_ int link_fd = regtree_open(sys, O_PATH | O_DIRECTORY, "%s", link);
-	_cleanup_close_ int path_fd = regtree_open(sys, O_PATH | O_DIRECTORY, "%s", path);
-	struct stat link_st;
-	struct stat path_st;
-
-	return link_fd >= 0 && path_fd >= 0 && fstat(link_fd, &link_st) == 0 &&
-	       fstat(path_fd, &path_st) == 0 && link_st.st_dev == path_st.st_dev &&
-	       link_st.st_ino == path_st.st_ino;
-}
-
-/* What is read of the tree, and what it is read with. */
-struct reading {
-	const struct kg_system *sys;
-	const struct reg_filter *filter;
-	struct comparer *comparer; /* NULL: nothing is compared */
-	struct strv overrides;
-	int tree_fd;
-	struct reg_list list;
+struct reader {
+	struct entries entries;
+	const char *const *paths;
+	size_t n;
+	int result;
+	pthread_t thread;
 };
 
-/* M/V while it is looked at. */
-struct one_version {
-	const char *name;
-	const char *version;
-	int fd;
-	int conf_fd; /* its dkms.conf, for a comparison; negative: not at hand */
-};
-
-static bool is_active(const struct reading *r, const struct reg_entry *e)
+static void *read_run(void *data)
 {
-	_cleanup_free_ char *link =
-		regtree_text("%s/kernel-%s-%s", e->name, e->release, e->arch);
-	_cleanup_free_ char *usual =
-		regtree_text("%s/%s/%s", e->version, e->release, e->arch);
-	_cleanup_free_ char *target = NULL;
-	_cleanup_free_ char *path = NULL;
+	struct reader *one = data;
 
-	if (link == NULL || usual == NULL ||
-	    fd_read_link_at(r->tree_fd, link, &target) < 0)
-		return false;
-	if (strcmp(target, usual) == 0)
-		return true;
-	path = regtree_text("%s/%s", e->name, usual);
-	return path != NULL && leads_to(r->sys, link, path);
+	for (size_t i = 0; one->result == 0 && i < one->n; i++)
+		one->result = entries_add(&one->entries, one->paths[i]);
+	return NULL;
 }
 
-static struct reg_entry *add_entry(struct reg_list *list, enum reg_state state,
-				   const char *name, const char *version)
+static size_t count_readers(size_t n_paths)
 {
-	struct reg_entry *e = ARENA_ADD(&list->arena, list->entries, list->n);
+	cpu_set_t cpus;
+	size_t n = n_paths / READER_MIN;
 
-	if (e != NULL)
-		*e = (struct reg_entry){ .name = name,
-					 .version = version,
-					 .state = state };
-	return e;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
+		return 1;
+	if (n > (size_t)CPU_COUNT(&cpus))
+		n = (size_t)CPU_COUNT(&cpus);
+	return n < 1 ? 1 : n < READERS_MAX ? n : READERS_MAX;
 }
 
-/* Most modules replace nothing: one look says so for all kernels. */
-static bool has_originals(const struct reading *r, const char *name)
+static int reader_init(struct reader *one, const struct entries *like)
 {
-	_cleanup_free_ char *path = regtree_text("%s/original_module", name);
-	struct stat st;
-
-	return path == NULL || fstatat(r->tree_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	one->entries = *like;
+	if (like->is_compared)
+		one->entries.comparer = comparer_new(like->sys);
+	return like->is_compared && one->entries.comparer == NULL ? -ENOMEM : 0;
 }
 
-static int add_built(struct reading *r, const struct one_version *v,
-		     const struct strv *paths, const char *const *declared)
+/* Its entries come after those that @list has. */
+static int reader_fini(struct reader *one, struct reg_list *list)
 {
-	bool may_have_original = has_originals(r, v->name);
-	int ret = 0;
+	struct reg_list *own = &one->entries.list;
 
-	for (size_t i = 0; ret == 0 && i < paths->n; i++) {
-		struct reg_entry *e = add_entry(&r->list, REG_BUILT, v->name, v->version);
+	comparer_free(one->entries.comparer);
+	for (size_t i = 0; one->result == 0 && i < own->n; i++) {
+		struct reg_entry *e = ARENA_ADD(&list->arena, list->entries, list->n);
 
 		if (e == NULL)
-			return -ENOMEM;
-		split_path(&r->list.arena, paths->v[i], &e->release, &e->arch);
-		if (r->list.arena.failed)
-			return -ENOMEM;
-		if (is_active(r, e))
-			e->state = REG_INSTALLED;
-		e->has_original = may_have_original &&
-				  regtree_has_dir(r->sys, "%s/original_module/%s",
-						  v->name, paths->v[i]);
-		if (r->comparer != NULL)
-			ret = comparer_compare(r->comparer, e, v->fd, declared);
+			one->result = -ENOMEM;
+		else
+			*e = own->entries[i];
+	}
+	arena_adopt(&list->arena, &own->arena);
+	return one->result;
+}
+
+/* Where there is no thread to be had, the caller's does its work. */
+static void run_readers(struct reader *readers, size_t n)
+{
+	bool is_started[READERS_MAX] = { false };
+
+	for (size_t i = 1; i < n; i++)
+		is_started[i] = pthread_create(&readers[i].thread, NULL, read_run,
+					       &readers[i]) == 0;
+	for (size_t i = 0; i < n; i++)
+		if (!is_started[i])
+			read_run(&readers[i]);
+	for (size_t i = 1; i < n; i++)
+		if (is_started[i])
+			pthread_join(readers[i].thread, NULL);
+}
+
+static int read_paths(const struct entries *like, const struct strv *paths,
+		      struct reg_list *list)
+{
+	struct reader readers[READERS_MAX] = { 0 };
+	const size_t n = count_readers(paths->n);
+	int ret = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const size_t first = paths->n * i / n;
+
+		readers[i].paths = (const char *const *)paths->v + first;
+		readers[i].n = paths->n * (i + 1) / n - first;
+		readers[i].result = reader_init(&readers[i], like);
+	}
+	run_readers(readers, n);
+	for (size_t i = 0; i < n; i++) {
+		int r = reader_fini(&readers[i], list);
+
+		ret = ret < 0 ? ret : r;
 	}
 	return ret;
-}
-
-static int add_added(struct reading *r, const struct one_version *v)
-{
-	_cleanup_strv_ struct strv built = { 0 };
-	_cleanup_strv_ struct strv declared = { 0 };
-	int ret = regtree_list_built(v->fd, r->filter, &built);
-
-	if (ret < 0)
-		return ret;
-	if (built.n == 0)
-		return add_entry(&r->list, REG_ADDED, v->name, v->version) != NULL
-			       ? 0
-			       : -ENOMEM;
-	ret = regtree_declared(v->conf_fd, v->name, &r->overrides, &declared);
-	if (ret == -ENOMEM)
-		return ret;
-	return add_built(r, v, &built,
-			 ret == 0 && declared.n > 0 ? (const char *const *)declared.v
-						    : NULL);
-}
-
-/* A dkms.conf that can be opened says that the source is there. */
-static enum regtree_source source_state(const struct reading *r,
-					const struct one_version *v)
-{
-	return v->conf_fd >= 0 ? TREE_ADDED
-			       : regtree_source_state(r->sys, v->fd, v->name, v->version);
-}
-
-static int add_version_entries(struct reading *r, const struct one_version *v)
-{
-	switch (source_state(r, v)) {
-	case TREE_NO_SOURCE:
-		return 0;
-	case TREE_BROKEN:
-		return add_entry(&r->list, REG_BROKEN, v->name, v->version) != NULL
-			       ? 0
-			       : -ENOMEM;
-	case TREE_ADDED:
-		return add_added(r, v);
-	}
-	return 0;
-}
-
-static int add_version(struct reading *r, const char *path)
-{
-	_cleanup_close_ int fd =
-		regtree_open_sub(r->sys, r->tree_fd, ".", path, O_RDONLY | O_DIRECTORY);
-	_cleanup_close_ int conf_fd = -1;
-	struct one_version v = { .fd = fd };
-
-	if (fd < 0)
-		return fd == -ENOMEM ? fd : 0;
-	split_path(&r->list.arena, path, &v.name, &v.version);
-	if (r->list.arena.failed)
-		return -ENOMEM;
-	if (r->comparer != NULL)
-		conf_fd = regtree_open(r->sys, O_RDONLY | O_NOCTTY | O_NONBLOCK,
-				       "%s/source/dkms.conf", path);
-	v.conf_fd = conf_fd;
-	return add_version_entries(r, &v);
-}
-
-static int read_versions(struct reading *r, struct kg_err *err)
-{
-	_cleanup_strv_ struct strv paths = { 0 };
-	int ret = regtree_list_versions(r->sys, r->filter, &paths, err);
-
-	for (size_t i = 0; ret == 0 && i < paths.n; i++)
-		ret = add_version(r, paths.v[i]);
-	return ret;
-}
-
-static int prepare_comparison(struct reading *r)
-{
-	r->comparer = comparer_new(r->sys);
-	return r->comparer == NULL ? -ENOMEM
-				   : regtree_list_overrides(r->sys, &r->overrides);
 }
 
 int reg_list_read(const struct kg_system *sys, const struct reg_filter *filter,
 		  enum reg_compare compare, struct reg_list *ret_list, struct kg_err *err)
 {
-	struct reading r = { .sys = sys, .filter = filter };
+	struct entries like = { .sys = sys,
+				.filter = filter,
+				.is_compared = compare == REG_COMPARE };
+	_cleanup_strv_ struct strv overrides = { 0 };
+	_cleanup_strv_ struct strv paths = { 0 };
 	int ret = 0;
 
 	*ret_list = (struct reg_list){ 0 };
-	r.tree_fd = regtree_open_dir(sys, ".");
-	if (r.tree_fd == -ENOENT)
+	like.tree_fd = regtree_open_dir(sys, ".");
+	if (like.tree_fd == -ENOENT)
 		return 0;
-	if (r.tree_fd < 0)
-		ret = r.tree_fd;
-	if (ret == 0 && compare == REG_COMPARE)
-		ret = prepare_comparison(&r);
+	if (like.tree_fd < 0)
+		ret = like.tree_fd;
+	if (ret == 0 && like.is_compared)
+		ret = regtree_list_overrides(sys, &overrides);
+	like.overrides = &overrides;
 	if (ret == 0)
-		ret = read_versions(&r, err);
-	closep(&r.tree_fd);
-	comparer_free(r.comparer);
-	strv_fini(&r.overrides);
+		ret = regtree_list_versions(sys, filter, &paths, err);
+	if (ret == 0)
+		ret = read_paths(&like, &paths, ret_list);
+	closep(&like.tree_fd);
 	if (ret < 0) {
-		reg_list_fini(&r.list);
+		reg_list_fini(ret_list);
 		return kg_fail_errno(err, ret, "cannot read /%s", sys->dkms_tree);
 	}
-	*ret_list = r.list;
 	return 0;
 }

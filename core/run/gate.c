@@ -33,6 +33,7 @@ static const char *const view_masks[] = {
 
 int run_init(struct run *run, const struct kg_system *sys, struct kg_err *err)
 {
+	const struct kg_ids ids = kg_build_ids(sys);
 	int r;
 
 	*run = (struct run){
@@ -40,8 +41,8 @@ int run_init(struct run *run, const struct kg_system *sys, struct kg_err *err)
 	};
 	run->view = (struct sandbox)SANDBOX_INIT;
 	run->view.root_fd = sys->root_fd;
-	run->view.uid = sys->build_uid;
-	run->view.gid = sys->build_gid;
+	run->view.uid = ids.uid;
+	run->view.gid = ids.gid;
 	run->view.masks = view_masks;
 	r = policy_read(sys, &run->policy, err);
 	if (r == 0)

@@ -2,10 +2,41 @@
 #include "core/stage/xz.h"
 
 #include <lzma.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 /* Beyond this it decodes on one CPU, beyond the second it refuses. */
 #define XZ_THREADS_MEMORY (512ull << 20)
 #define XZ_MAX_MEMORY (1024ull << 20)
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/*
+ * Whole blocks and dictionaries lie in memory that was never touched before: page by page that is
+ * tens of thousands of faults an archive.
+ */
+static void *xz_alloc(void *opaque, size_t n, size_t size)
+{
+	size_t bytes;
+	void *p;
+
+	(void)opaque;
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE)
+		return NULL;
+	if (bytes < HUGE_PAGE)
+		return malloc(bytes > 0 ? bytes : 1);
+	bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	p = aligned_alloc(HUGE_PAGE, bytes);
+	if (p != NULL)
+		(void)madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
+
+static void xz_free(void *opaque, void *p)
+{
+	(void)opaque;
+	free(p);
+}
 
 static int xz_init(lzma_stream *s)
 {
@@ -89,7 +120,8 @@ static int xz_run(lzma_stream *s, const struct xz_io *io, const char **ret_why)
 
 int xz_decode(const struct xz_io *io, const char **ret_why)
 {
-	lzma_stream s = LZMA_STREAM_INIT;
+	static const lzma_allocator allocator = { .alloc = xz_alloc, .free = xz_free };
+	lzma_stream s = { .allocator = &allocator };
 	int r = xz_init(&s);
 
 	*ret_why = "out of memory";

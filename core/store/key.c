@@ -80,6 +80,7 @@ static int add_inputs(struct digest *d, const struct kg_system *sys,
 	digest_add_field(d, "arch", in->arch);
 	digest_add_field(d, "recipe", in->recipe->identity);
 	digest_add_field(d, "headers", in->headers->identity);
+	digest_add_field(d, "config", in->headers->config);
 	digest_add_field(d, "headers-path", in->headers->source_dir);
 	digest_add_field(d, "toolchain", in->toolchain);
 	add_depends(d, in->depend_keys);

@@ -118,7 +118,7 @@ static void test_a_single_module_takes_its_defaults(void **state)
 	assert_null(rc->patches[0]);
 	assert_null(rc->build_depends[0]);
 	assert_null(rc->warnings[0]);
-	assert_int_equal(strlen(rc->identity), 64);
+	assert_non_null(strstr(rc->identity, "DEST_MODULE_LOCATION[0] 8:/updates\n"));
 }
 
 static void test_sparse_families_make_a_module_per_index(void **state)
@@ -370,15 +370,12 @@ static void test_rules_of_the_format_are_enforced(void **state)
 static void test_identity_follows_every_input(void **state)
 {
 	struct fixture *f = *state;
-	char first[65];
+	char first[1024];
 
-	memcpy(first, read_good(f, ONE)->identity, sizeof(first));
+	snprintf(first, sizeof(first), "%s", read_good(f, ONE)->identity);
 	assert_string_equal(read_good(f, ONE)->identity, first);
 	assert_string_not_equal(read_good(f, ONE "#\n")->identity, first);
 	assert_string_not_equal(read_good(f, ONE "MAKE=x\n")->identity, first);
-	f->config = "CONFIG_PCI=m\n";
-	assert_string_not_equal(read_good(f, ONE)->identity, first);
-	f->config = "CONFIG_PCI=y\n# CONFIG_USB is not set\nCONFIG_I2C=m\n";
 	f->release = "6.1.0-51-amd64";
 	assert_string_not_equal(read_good(f, ONE)->identity, first);
 	f->release = "6.1.0-50-amd64";

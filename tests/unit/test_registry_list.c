@@ -223,6 +223,35 @@ static void many_kernels_are_all_compared(void **state)
 	reg_list_fini(&list);
 }
 
+/* More than one thread reads them: none is lost, and their order is that of paths. */
+static void many_versions_come_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct reg_list list;
+
+	for (int i = 0; i < 130; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "m%03d", i);
+		make_added(f, name, "1");
+		if (i % 3 == 0)
+			make_installed(f, name, "1", K1);
+		if (i % 2 == 0)
+			make_built(f, name, "1", K2);
+	}
+	assert_int_equal(reg_list_read(&f->sys, &ALL, REG_COMPARE, &list, &f->err), 0);
+	assert_int_equal(list.n, 130 + 22);
+	for (size_t i = 1; i < list.n; i++) {
+		int order = strcmp(list.entries[i - 1].name, list.entries[i].name);
+
+		assert_true(order < 0 ||
+			    (order == 0 && strcmp(list.entries[i - 1].release,
+						  list.entries[i].release) < 0));
+		assert_false(list.entries[i].differs_installed);
+	}
+	reg_list_fini(&list);
+}
+
 static void tree_that_is_no_folder_is_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -254,6 +283,7 @@ int main(void)
 		TEST(symlinked_module_is_the_same),
 		TEST(declared_module_that_was_not_built_is_noted),
 		TEST(many_kernels_are_all_compared),
+		TEST(many_versions_come_in_order),
 		TEST(tree_that_is_no_folder_is_an_error),
 	};
 

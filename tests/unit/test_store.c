@@ -738,7 +738,7 @@ static void test_each_input_changes_the_key(void **state)
 	static const char *const two[] = { KEY_A, KEY_B, NULL };
 	static const char *const other[] = { KEY_B, KEY_A, NULL };
 	struct fixture *f = *state;
-	char keys[14][65];
+	char keys[15][65];
 	size_t n = 0;
 
 #define CHANGE(what) \
@@ -753,6 +753,7 @@ static void test_each_input_changes_the_key(void **state)
 	CHANGE(c.recipe.identity = "other");
 	CHANGE(c.headers.identity = "other");
 	CHANGE(c.headers.source_dir = "/elsewhere");
+	CHANGE(c.headers.config = "CONFIG_PCI=m\n");
 	CHANGE(c.in.release = "S");
 	CHANGE(c.in.arch = "i686");
 	CHANGE(c.in.toolchain = "clang");
