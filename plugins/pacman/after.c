@@ -32,8 +32,7 @@ static void run(const struct after *a, const char *program, const char *verb,
 	int code = child_run(argv, -1, &a->owner);
 
 	if (code != 0)
-		say("warning: \"%s %s %s\" ended with %d", program, verb, arg,
-			  code);
+		say("warning: \"%s %s %s\" ended with %d", program, verb, arg, code);
 }
 
 static void take_path(struct after *a, const char *path)
@@ -113,6 +112,19 @@ static void settle(const struct after *a)
 		run(a, core_program, "settle", "--owner", pid);
 }
 
+static void arrive_at(const struct after *a, const char *release)
+{
+	if (!is_kernel(release))
+		return;
+	/* Not in every root that `pacman --root` fills; the core resolves paths by it. */
+	if (access("/proc/self/fd", F_OK) < 0)
+		say("warning: no /proc in here, so no modules for %s. Later: \"dkms "
+		    "autoinstall -k %s\"",
+		    release, release);
+	else
+		run(a, core_program, "arrive", release, NULL);
+}
+
 static void arrive(struct after *a)
 {
 	for (size_t i = 0; i < a->sources.n; i++)
@@ -120,8 +132,7 @@ static void arrive(struct after *a)
 	if (a->sources.n > 0)
 		add_all_releases(a);
 	for (size_t i = 0; i < a->releases.n; i++)
-		if (is_kernel(a->releases.v[i]))
-			run(a, core_program, "arrive", a->releases.v[i], NULL);
+		arrive_at(a, a->releases.v[i]);
 	settle(a);
 }
 

@@ -2,7 +2,8 @@
 /*
  * pacman-hold:
  *   set [RELEASE...]    hold these kernels of the plan on stdin (none named: all that come);
- *                       prints the file. Fails without a word when pacman.conf does not include it
+ *                       prints the file. Fails without a word when the configuration that pacman
+ *                       was called with does not include it
  *   clear [RELEASE...]  lift them (none named: all)
  *   list                one release a line
  *   check               lift what has lost its reason
@@ -16,6 +17,7 @@
 #include "core/base/fd.h"
 #include "core/plan/plan.h"
 #include "plugins/common/hold_reason.h"
+#include "plugins/pacman/cmdline.h"
 #include "plugins/pacman/hold.h"
 
 #define CONF_FILE "/etc/pacman.conf"
@@ -44,10 +46,27 @@ static bool is_include(const char *line)
 	return *line == '\n' || *line == '\0';
 }
 
-/* Below [options], the only place where it means something. */
-static bool is_included(void)
+/* What @pacman reads: --config FILE, else the usual one. */
+static int open_conf(pid_t pacman)
 {
-	_cleanup_close_ int fd = open(CONF_FILE, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *path = NULL;
+	struct cmdline cmd;
+	int fd = -1;
+
+	if (cmdline_of(pacman, &cmd, NULL) < 0)
+		return -1;
+	if (cmd.config == NULL)
+		fd = open(CONF_FILE, O_RDONLY | O_CLOEXEC);
+	else if (cmdline_resolve(pacman, cmd.config, &path) == 0)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	cmdline_fini(&cmd);
+	return fd;
+}
+
+/* Below [options], the only place where it means something. */
+static bool is_included(pid_t pacman)
+{
+	_cleanup_close_ int fd = open_conf(pacman);
 	_cleanup_free_ char *text = NULL;
 	bool is_options = false;
 
@@ -146,11 +165,10 @@ static int set_plan(char **releases, int n, const struct kg_plan *plan,
 static int verb_set(char **releases, int n, struct kg_err *err)
 {
 	struct kg_plan plan = { 0 };
-	int r;
+	int r = plan_read_fd(0, &plan, err);
 
-	if (!is_included())
-		return -EOPNOTSUPP; /* the report says what to type instead */
-	r = plan_read_fd(0, &plan, err);
+	if (r == 0 && !is_included(plan.owner_pid))
+		r = -EOPNOTSUPP; /* the report says what to type instead */
 	if (r == 0)
 		r = set_plan(releases, n, &plan, err);
 	plan_fini(&plan);

@@ -2,25 +2,57 @@
 #include "plugins/pacman/open.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/fd.h"
+#include "core/base/proc.h"
 #include "core/plan/plan.h"
 
+/* Folders are called MANAGER-PID-START-DIGEST: kmodgate-plan(5). */
 bool open_find(const struct owner *owner, struct strv *ret_ids)
 {
 	_cleanup_dir_ DIR *dir = opendir(OPEN_DIR);
 	struct dirent *entry;
 	char prefix[64];
 
-	/* MANAGER-PID-START-DIGEST: kmodgate-plan(5). */
 	snprintf(prefix, sizeof(prefix), "pacman-%d-%llu-", owner->pid,
 		 (unsigned long long)owner->start);
 	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
 		if (str_starts(entry->d_name, prefix))
 			strv_add(ret_ids, entry->d_name);
 	return ret_ids->n > 0;
+}
+
+static pid_t running_owner(const char *id)
+{
+	static const char manager[] = "pacman-";
+	uint64_t number, start;
+	const char *pid;
+	size_t n;
+
+	if (!str_starts(id, manager))
+		return 0;
+	pid = id + strlen(manager);
+	n = strcspn(pid, "-");
+	if (pid[n] != '-' || parse_u64n(pid, n, &number) < 0 || number > INT_MAX)
+		return 0;
+	pid += n + 1;
+	if (parse_u64n(pid, strcspn(pid, "-"), &start) < 0)
+		return 0;
+	return proc_is_running((pid_t)number, start) ? (pid_t)number : 0;
+}
+
+pid_t open_owner(void)
+{
+	_cleanup_dir_ DIR *dir = opendir(OPEN_DIR);
+	struct dirent *entry;
+	pid_t owner = 0;
+
+	while (owner == 0 && dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		owner = running_owner(entry->d_name);
+	return owner;
 }
 
 static void add_releases(const char *id, struct strv *ret)

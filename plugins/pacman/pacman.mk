@@ -19,8 +19,8 @@ PROGRAMS     += $(addprefix $(PAC_B)/,$(PAC_PROGRAMS))
 $(PAC_B)/pacman-event: $(call pac_obj,event_main after source open watch content)
 $(PAC_B)/pacman-plan: $(call pac_obj,plan_main package find kernels headers archives removed \
 	content cmdline config)
-$(PAC_B)/pacman-state: $(call pac_obj,state_main cmdline config)
-$(PAC_B)/pacman-hold: $(call pac_obj,hold_main hold)
+$(PAC_B)/pacman-state: $(call pac_obj,state_main cmdline config open)
+$(PAC_B)/pacman-hold: $(call pac_obj,hold_main hold cmdline)
 $(addprefix $(PAC_B)/,$(PAC_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		$(pac_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)

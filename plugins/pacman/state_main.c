@@ -2,7 +2,8 @@
 /*
  * pacman-state NAME...: what pacman's database says of these packages, as kmodgate-plan(5) describes.
  * pacman notes a package as installed though its archive broke in the middle, or the disk was full:
- * one whose files are not all there is broken.
+ * one whose files are not all there is broken. While pacman runs whose transaction is in question, it
+ * is the database that this one was called with.
  */
 #include <alpm.h>
 #include <limits.h>
@@ -13,6 +14,7 @@
 #include "core/base/name.h"
 #include "plugins/common/state_answer.h"
 #include "plugins/pacman/config.h"
+#include "plugins/pacman/open.h"
 
 /* What a build or a boot needs; the rest, a person may have thrown away. */
 static bool matters(const char *path)
@@ -61,12 +63,23 @@ static int fill_one(alpm_handle_t *alpm, struct kg_state *state, const char *nam
 	return state->arena.failed ? kg_fail_errno(err, -ENOMEM, "asking libalpm") : 0;
 }
 
+static int read_config(struct config *ret, struct kg_err *err)
+{
+	const pid_t owner = open_owner();
+	struct cmdline cmd = { 0 };
+	int r = owner > 0 ? cmdline_of(owner, &cmd, err) : 0;
+
+	if (r == 0)
+		r = config_read(owner, &cmd, ret, err);
+	cmdline_fini(&cmd);
+	return r;
+}
+
 static int open_alpm(alpm_handle_t **ret, struct kg_err *err)
 {
-	const struct cmdline none = { 0 };
 	struct config config;
 	alpm_errno_t why = 0;
-	int r = config_read(0, &none, &config, err);
+	int r = read_config(&config, err);
 
 	if (r < 0)
 		return r;

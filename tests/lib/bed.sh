@@ -18,6 +18,7 @@ bed_die() { bed_say "$*"; exit 2; }
 . "$BED_LIB/rpm.sh"
 . "$BED_LIB/newer.sh"
 . "$BED_LIB/pacman.sh"
+. "$BED_LIB/pacman_newer.sh"
 . "$BED_LIB/root.sh"
 
 # Everything that cases share: the packages, and the layers asked for. Cheap when it is there already.

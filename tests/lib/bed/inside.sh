@@ -13,6 +13,7 @@ export LC_ALL=C.UTF-8
 . /run/bed/lib/newer.sh
 . /run/bed/lib/rpm_inside.sh
 . /run/bed/lib/pacman.sh
+. /run/bed/lib/pacman_newer.sh
 . /run/bed/lib/pacman_inside.sh
 
 OUT=/run/bed/last # what the last `run` printed, both streams in order

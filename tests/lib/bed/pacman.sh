@@ -49,6 +49,9 @@ layer_pactools() {
     apt-get install -y "${BED_PAC_PKGS[@]:0:2}"
     # Of makepkg only what Debian's repo-add misses.
     dpkg-deb -x "$(compgen -G '/srv/bed/pacman/makepkg_*.deb')" /
+    bed_pac_system
+}
+bed_pac_system() {
     mkdir -p /etc/pacman.d /usr/share/libalpm/hooks /usr/lib/bed /srv/pac/modules /var/lib/pacman /var/cache/pacman/pkg
     bed_pac_conf
     bed_pac_hooks

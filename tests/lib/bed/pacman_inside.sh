@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the cases of pacman use, besides inside.sh and modules.sh.
-# shellcheck disable=SC2034 # used by the cases
+# shellcheck disable=SC2034,SC2119,SC2120 # used by the cases
 
 PAC_OLD=${BED_OLD_REL%-amd64}-cloud-amd64 # of linux
 PAC_NEW=${BED_NEW_REL%-amd64}-cloud-amd64
@@ -17,6 +17,14 @@ pac_version() { pacman -Q "$1" | cut -d' ' -f2; }
 pac_repos() {
     bed_pac_conf "$@"
     pacman -Sy >/dev/null
+}
+# The same by HTTP on loopback, as pacman has it from a mirror.
+PAC_URL=http://127.0.0.1:8078
+pac_serve() { # REPO...
+    perl /run/bed/lib/serve.pl /srv/pac 8078 &
+    bed_pac_conf "$@"
+    sed -i "s|file:///srv/pac|$PAC_URL|" /etc/pacman.conf
+    bed_until 'pacman -Sy >/dev/null 2>&1' 100 || { run pacman -Sy; fail 'no server'; }
 }
 
 # What a stopped transaction may not have changed.
@@ -56,6 +64,17 @@ expect_pac_stopped() { # RELEASE MODULE/VERSION PHASE
         '^Nothing was changed' '^To go on:' '^error: failed to commit transaction'
 }
 
+# What the gate placed is what is built once the kernel and its headers are there.
+expect_pac_built_alike() { # RELEASE
+    local at=/usr/lib/modules/$1/updates
+    mkdir /tmp/gate
+    cp -a "$at/." /tmp/gate/
+    dkms remove "acpi-call/$PAC_ACPI" -k "$1"
+    rm -rf /var/cache/kmodgate/store
+    dkms install "acpi-call/$PAC_ACPI" -k "$1"
+    expect_same_tree /tmp/gate "$at"
+}
+
 # The registered acpi_call no longer compiles for the newer kernel.
 pac_break_acpi() {
     local file
@@ -70,4 +89,27 @@ pac_module() {
     if [ "${3:-}" = broken ]; then bed_break "$d/usr/src/$1-$2/$1.c"; fi
     bed_pac_build "$1-dkms" "$2-1" "$d" modules 'depend = dkms'
     rm -rf "$d"
+}
+# A package whose script interrupts pacman.
+pac_interrupting() { # NAME
+    mkdir -p /tmp/int/usr/share/int
+    printf 'post_install() {\n  kill -INT $PPID\n}\n' >/tmp/int/.INSTALL
+    bed_pac_build "$1" 1-1 /tmp/int modules
+}
+# The archive that pacman opens again for unpacking is cut short by then: a kernel that is there in part.
+pac_breaks_after_the_gate() {
+    local file=/tmp/linux-$PAC_NEW_VER-x86_64.pkg.tar.zst size
+    cp "$(pac_file new linux)" "$file"
+    size=$(stat -c %s "$file")
+    printf '[Trigger]\nType = Package\nOperation = Upgrade\nTarget = linux\n[Action]\nWhen = PreTransaction\nExec = /usr/bin/truncate -s %s %s\n' \
+        $((size * 2 / 3)) "$file" >/usr/share/libalpm/hooks/07-break.hook
+    run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$file"
+    expect_rc 1
+    expect_order "ready: acpi-call/" '^upgrading linux' '^error: '
+    run pacman -Q linux
+    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' 600 || fail 'not settled'
+    expect_pac_quiet
+    expect_eq "$(find "/usr/lib/modules/$PAC_NEW/updates" -name '*.ko*' 2>/dev/null)" '' modules
+    expect_no_dkms "$PAC_NEW"
+    expect_pac_settled
 }

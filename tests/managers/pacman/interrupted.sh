@@ -44,19 +44,22 @@ case_a_killed_pacman_leaves_its_lock_and_nothing_else() {
     expect_pac_settled
 }
 
-# A package whose script interrupts pacman.
-pac_interrupting() {
-    mkdir -p /tmp/int/usr/share/int
-    printf 'post_install() {\n  kill -INT $PPID\n}\n' >/tmp/int/.INSTALL
-    bed_pac_build "$1" 1-1 /tmp/int modules
+# Stands for the journal: what is sent to /dev/log is in /tmp/journal.
+pac_journal() {
+    perl -MSocket -e 'socket(S, AF_UNIX, SOCK_DGRAM, 0) and bind(S, pack_sockaddr_un("/dev/log")) or die "$!";
+        $| = 1; print "$_\n" while defined recv(S, $_, 4096, 0)' >/tmp/journal &
+    bed_until '[ -S /dev/log ]' 100 || fail 'no /dev/log'
 }
 
 case_an_interrupt_after_the_kernel_keeps_its_modules_and_says_what_is_missing() {
+    pac_journal
     pac_interrupting zz-int
     run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)" "$(pac_file modules zz-int)"
     expect_order "ready: acpi-call/" '^installing zz-int'
     expect_no_grep 'Updating linux initcpios'
     bed_until 'grep -q "initramfs was not made" "$OUT"' 600 || fail 'no word about the initramfs'
+    bed_until '[ -s /tmp/journal ]' 100 || fail 'no word in the journal'
+    expect_grep "^<28>.* kmodgate\[[0-9]*\]: $(re "$PAC_NEW"): .*initramfs was not made" /tmp/journal
     expect_pac_quiet
     expect_module "$PAC_NEW" acpi_call
     expect_dkms "$PAC_NEW" "acpi-call/$PAC_ACPI"
@@ -123,5 +126,29 @@ case_an_archive_that_cannot_be_read_is_pacmans_business() {
     expect_pac_quiet
     expect_no_path "/usr/lib/modules/$PAC_NEW/updates"
     expect_no_dkms "$PAC_NEW"
+    expect_pac_settled
+}
+
+case_an_archive_that_breaks_after_the_gate_leaves_no_module_for_half_a_kernel() { pac_breaks_after_the_gate; }
+
+# Its lock stays; it is for nobody, and nothing of ours waits for it.
+case_a_pacman_that_is_killed_after_the_kernel_keeps_its_modules() {
+    pac_interrupting zz-term
+    sed -i 's/-INT/-TERM/' /tmp/int/.INSTALL
+    bed_pac_build zz-term 1-1 /tmp/int modules
+    run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)" "$(pac_file modules zz-term)"
+    [ "$RC" -ne 0 ] || fail 'it went through'
+    expect_path /var/lib/pacman/db.lck
+    bed_until 'grep -q "initramfs was not made" "$OUT"' 600 || fail 'no word about the initramfs'
+    expect_pac_quiet
+    expect_module "$PAC_NEW" acpi_call
+    expect_dkms "$PAC_NEW" "acpi-call/$PAC_ACPI"
+    expect_pac_settled
+
+    note "and the next one goes on from there"
+    rm /var/lib/pacman/db.lck
+    run "${PACMAN[@]}" -U "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_rc 0
+    expect_pac_served "$PAC_NEW" acpi_call
     expect_pac_settled
 }

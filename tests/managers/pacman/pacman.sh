@@ -18,13 +18,7 @@ case_a_good_module_is_built_before_anything_is_unpacked() {
     expect_builds 1 acpi-call "$PAC_NEW"
 
     note "the .ko is the one a build after the installation gives"
-    local at=/usr/lib/modules/$PAC_NEW/updates
-    mkdir /tmp/gate
-    cp -a "$at/." /tmp/gate/
-    dkms remove "acpi-call/$PAC_ACPI" -k "$PAC_NEW"
-    rm -rf /var/cache/kmodgate/store
-    dkms install "acpi-call/$PAC_ACPI" -k "$PAC_NEW"
-    expect_same_tree /tmp/gate "$at"
+    expect_pac_built_alike "$PAC_NEW"
 }
 
 case_a_broken_module_stops_it_and_nothing_has_changed() {
@@ -79,6 +73,16 @@ case_what_is_not_required_only_warns() {
     expect_rc 0
     expect_grep 'kmodgate: warning: .*stays without acpi-call'
     expect_path "/usr/lib/modules/$PAC_NEW/vmlinuz"
+    expect_pac_settled
+}
+
+case_it_can_be_switched_off() {
+    pac_repos new modules
+    pac_break_acpi
+    run env KMODGATE=off "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_path "/usr/lib/modules/$PAC_NEW/vmlinuz"
+    expect_no_module "$PAC_NEW" acpi_call
     expect_pac_settled
 }
 
@@ -182,12 +186,36 @@ case_several_kernels_in_one_upgrade() {
     expect_pac_settled
 }
 
-case_a_transaction_without_kernels_does_not_notice() {
-    mkdir -p /tmp/p/usr/share/plain
+# Who starts what: a line in /tmp/started for every program of ours.
+pac_count_starts() {
+    local p
+    for p in /usr/bin/kmodgate /usr/lib/kmodgate/pacman-*; do
+        mv "$p" "/usr/lib/bed/${p##*/}"
+        printf '#!/bin/bash\necho "%s $*" >>/tmp/started\nexec -a "$0" /usr/lib/bed/%s "$@"\n' "${p##*/}" "${p##*/}" >"$p"
+        chmod 755 "$p"
+    done
+    : >/tmp/started
+}
+
+case_a_transaction_without_kernels_starts_nothing() {
+    pac_count_starts
+    mkdir -p /tmp/p/usr/share/plain /tmp/p/usr/lib/modules-load.d /tmp/p/usr/src/plain
+    : >/tmp/p/usr/lib/modules-load.d/plain.conf
     bed_pac_build plain 1-1 /tmp/p modules
     run "${PACMAN[@]}" -U "$(pac_file modules plain)"
     expect_rc 0
     expect_no_grep 'kmodgate|kernel modules'
+    run "${PACMAN[@]}" -R plain
+    expect_rc 0
+    expect_eq "$(cat /tmp/started)" '' 'programs of ours'
+
+    note "headers alone: no gate"
+    run "${PACMAN[@]}" -U "$(pac_file old linux-headers)"
+    expect_rc 0
+    expect_grep '^pacman-event gate$' /tmp/started
+    expect_no_grep '^kmodgate gate' /tmp/started
+    expect_pac_served "$PAC_OLD" acpi_call
+    expect_pac_settled
 }
 
 case_other_roots_are_not_its_business() {
