@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 
 #define PIPE_CAPACITY (64 * 1024)
 #define LOOK_MS 100
+#define BEAT_MS 1000
 
 /* From here to exec only what may be called when another thread held a lock. */
 static void reset_signals(void)
@@ -57,6 +59,23 @@ static int wait_child(pid_t child)
 		if (errno != EINTR)
 			return CHILD_LOST;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Before Linux 5.3 nothing is said. */
+static void beat_until_end(pid_t child, const char *beat)
+{
+	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, child, 0U),
+			      .events = POLLIN };
+	int n = 0;
+
+	if (end.fd < 0)
+		return;
+	while (n == 0 || (n < 0 && errno == EINTR)) {
+		n = poll(&end, 1, BEAT_MS);
+		if (n == 0 && write(STDOUT_FILENO, beat, strlen(beat)) < 0)
+			break;
+	}
+	close(end.fd);
 }
 
 /* ---- what it says ---- */
@@ -172,6 +191,8 @@ static int run_with(const struct child_how *how, int in_fd, int err_pipe[2])
 			drain(err_pipe[0]);
 		close(err_pipe[0]);
 	}
+	if (child > 0 && how->beat != NULL)
+		beat_until_end(child, how->beat);
 	return child < 0 ? CHILD_NOT_STARTED : wait_child(child);
 }
 

@@ -15,6 +15,8 @@ struct child_how {
 	int in_fd;		 /* becomes stdin; -1: /dev/null */
 	enum child_stderr err;
 	void (*log)(const char *line);
+	/* Said on stdout every second while it runs; NULL: nothing. */
+	const char *beat;
 };
 
 #define CHILD_NOT_STARTED 127

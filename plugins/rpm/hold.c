@@ -4,15 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/fd.h"
 #include "plugins/rpm/hold_toml.h"
 
 #define FILE_MAX (4u << 20)
-#define BEGIN_MARK "# kmodgate hold "
-#define END_MARK "# kmodgate end\n"
+#define RECORD_DIR "/var/lib/kmodgate/holds"
 
 /* ---- the clients' formats ---- */
 
@@ -43,7 +41,8 @@ static const struct hold_format formats[] = {
 	  .head = "",
 	  .sign = "/etc/dnf/plugins/versionlock.conf",
 	  .needs_file = true,
-	  .record_dir = "/var/lib/kmodgate/holds",
+	  .record_dir = RECORD_DIR,
+	  .unit = &hold_lines,
 	  .print = print_dnf4 },
 	{ .manager = "dnf",
 	  .dir = "/etc/dnf",
@@ -58,6 +57,8 @@ static const struct hold_format formats[] = {
 	  .file = "locks",
 	  .head = "",
 	  .sign = "/etc/zypp",
+	  .record_dir = RECORD_DIR,
+	  .unit = &hold_paragraphs,
 	  .print = print_zypp },
 };
 
@@ -74,7 +75,7 @@ const struct hold_format *hold_format_next(const char *manager,
 
 /* ---- our blocks ---- */
 
-static size_t line_length(const char *line)
+size_t hold_line_length(const char *line)
 {
 	size_t n = strcspn(line, "\n");
 
@@ -83,16 +84,16 @@ static size_t line_length(const char *line)
 
 bool hold_is_begin(const char *line, char release[256], char reason[256])
 {
-	return str_starts(line, BEGIN_MARK) &&
-	       sscanf(line + strlen(BEGIN_MARK), "%255[^ \n] %255[^ \n]", release,
+	return str_starts(line, HOLD_BEGIN_MARK) &&
+	       sscanf(line + strlen(HOLD_BEGIN_MARK), "%255[^ \n] %255[^ \n]", release,
 		      reason) == 2;
 }
 
 static bool is_begin_of(const char *line, const char *release)
 {
-	const size_t n = strlen(BEGIN_MARK);
+	const size_t n = strlen(HOLD_BEGIN_MARK);
 
-	if (!str_starts(line, BEGIN_MARK))
+	if (!str_starts(line, HOLD_BEGIN_MARK))
 		return false;
 	if (release == NULL)
 		return true;
@@ -104,11 +105,11 @@ void hold_strip(const char *text, const char *release, struct str *out)
 {
 	bool is_ours = false;
 
-	for (const char *p = text; *p != '\0'; p += line_length(p)) {
+	for (const char *p = text; *p != '\0'; p += hold_line_length(p)) {
 		is_ours = is_ours || is_begin_of(p, release);
 		if (!is_ours)
-			str_addn(out, p, line_length(p));
-		if (str_starts(p, END_MARK))
+			str_addn(out, p, hold_line_length(p));
+		if (str_starts(p, HOLD_END_MARK))
 			is_ours = false;
 	}
 }
@@ -123,8 +124,8 @@ static bool has_word(const struct strv *list, const char *word, size_t n)
 
 void hold_list(const char *text, struct strv *list, struct str *reason)
 {
-	for (const char *p = text; *p != '\0'; p += line_length(p)) {
-		const char *word = p + strlen(BEGIN_MARK);
+	for (const char *p = text; *p != '\0'; p += hold_line_length(p)) {
+		const char *word = p + strlen(HOLD_BEGIN_MARK);
 		size_t n;
 
 		if (!is_begin_of(p, NULL))
@@ -141,120 +142,12 @@ void hold_begin(struct str *out, const char *release, const char *reason)
 {
 	if (out->len > 0 && out->p[out->len - 1] != '\n')
 		str_addc(out, '\n');
-	str_addf(out, BEGIN_MARK "%s %s\n", release, reason);
+	str_addf(out, HOLD_BEGIN_MARK "%s %s\n", release, reason);
 }
 
 void hold_end(struct str *out)
 {
-	str_add(out, END_MARK);
-}
-
-static void copy_blocks(const char *text, struct str *out)
-{
-	bool is_ours = false;
-
-	for (const char *p = text; *p != '\0'; p += line_length(p)) {
-		is_ours = is_ours || is_begin_of(p, NULL);
-		if (is_ours)
-			str_addn(out, p, line_length(p));
-		if (str_starts(p, END_MARK))
-			is_ours = false;
-	}
-}
-
-static bool has_line(const char *text, const char *line)
-{
-	const size_t n = strcspn(line, "\n");
-
-	for (const char *p = text; *p != '\0'; p += line_length(p))
-		if (strcspn(p, "\n") == n && strncmp(p, line, n) == 0)
-			return true;
-	return false;
-}
-
-/* The blocks of @record without marks in @text, as far as their lines are in @outside. */
-static void find_lost(const char *text, const char *outside, const char *record,
-		      struct str *lost)
-{
-	const char *begin = NULL; /* of a block that is not yet copied */
-	bool is_lost = false;
-
-	for (const char *p = record; *p != '\0'; p += line_length(p)) {
-		if (is_begin_of(p, NULL)) {
-			begin = p;
-			is_lost = !has_line(text, p);
-		} else if (str_starts(p, END_MARK)) {
-			if (is_lost && begin == NULL)
-				str_add(lost, END_MARK);
-			is_lost = false;
-		} else if (is_lost && has_line(outside, p)) {
-			if (begin != NULL)
-				str_addn(lost, begin, line_length(begin));
-			begin = NULL;
-			str_addn(lost, p, line_length(p));
-		}
-	}
-}
-
-void hold_rejoin(const char *text, const char *record, struct str *out)
-{
-	_cleanup_str_ struct str outside = { 0 };
-	_cleanup_str_ struct str lost = { 0 };
-
-	hold_strip(text, NULL, &outside);
-	find_lost(text, str_get(&outside), record, &lost);
-	if (lost.len == 0) {
-		str_add(out, text);
-		return;
-	}
-	for (const char *p = str_get(&outside); *p != '\0'; p += line_length(p))
-		if (!has_line(str_get(&lost), p))
-			str_addn(out, p, line_length(p));
-	if (out->len > 0 && out->p[out->len - 1] != '\n')
-		str_addc(out, '\n');
-	copy_blocks(text, out);
-	str_add(out, str_get(&lost));
-}
-
-/* ---- the copy of our blocks ---- */
-
-static void read_record(const struct hold_format *f, char **ret_text)
-{
-	_cleanup_close_ int dir_fd =
-		open(f->record_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir_fd < 0 ||
-	    fd_read_file_in(dir_fd, f->file, FILE_MAX, ret_text, NULL, NULL) < 0)
-		*ret_text = NULL;
-}
-
-/* The first hold may come before kmodgate's own folder is there. */
-static void make_record_dir(const char *path)
-{
-	char parent[64];
-
-	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
-	(void)mkdir(parent, 0755);
-	(void)mkdir(path, 0755);
-}
-
-/* The hold stands without it: as long as nobody else writes the file its marks are there. */
-static void write_record(const struct hold_format *f, const char *text)
-{
-	_cleanup_str_ struct str blocks = { 0 };
-	_cleanup_close_ int dir_fd = -1;
-	struct kg_err ignored = { 0 };
-
-	copy_blocks(text, &blocks);
-	if (blocks.len > 0)
-		make_record_dir(f->record_dir);
-	dir_fd = open(f->record_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0 || !str_ok(&blocks))
-		return;
-	if (blocks.len == 0)
-		(void)unlinkat(dir_fd, f->file, 0);
-	else if (fd_replace_at(dir_fd, f->file, blocks.p, blocks.len, 0644, &ignored) < 0)
-		unlinkat(dir_fd, f->file, 0); /* none is better than an old one */
+	str_add(out, HOLD_END_MARK);
 }
 
 /* ---- the file ---- */
@@ -281,9 +174,9 @@ int hold_read(const struct hold_format *f, struct str *ret_text, struct kg_err *
 	if (r < 0)
 		return kg_fail_errno(err, r, "cannot read %s/%s", f->dir, f->file);
 	if (f->record_dir != NULL)
-		read_record(f, &record);
+		record = hold_read_record(f);
 	if (record != NULL)
-		hold_rejoin(text, record, ret_text);
+		hold_rejoin(f->unit, text, record, ret_text);
 	else if (f->split != NULL)
 		f->split(text, ret_text);
 	else
@@ -312,10 +205,14 @@ static int write_file(const struct hold_format *f, const struct str *text,
 		      struct kg_err *err)
 {
 	_cleanup_str_ struct str joined = { 0 };
+	int r;
 
 	if (f->join == NULL || !str_ok(text))
 		return write_text(f, text, err);
-	f->join(str_get(text), &joined);
+	r = f->join(str_get(text), &joined);
+	if (r < 0)
+		return kg_fail(err, r, "%s/%s: not in a form that can be changed safely",
+			       f->dir, f->file);
 	return write_text(f, &joined, err);
 }
 
@@ -324,6 +221,6 @@ int hold_write(const struct hold_format *f, const struct str *text, struct kg_er
 	int r = write_file(f, text, err);
 
 	if (r == 0 && f->record_dir != NULL)
-		write_record(f, str_get(text));
+		hold_write_record(f, str_get(text));
 	return r;
 }

@@ -1,184 +1,197 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Holds in dnf5's versionlock.toml. Of two entries for one package either will do for dnf5, so what we do not want
- * has to be in the one entry that a package has, be it a person's. dnf5 writes the file anew without comments; so
+ * has to be in every entry that a package has, be it a person's. dnf5 writes the file anew without comments; so
  * the entry's own comment says what is ours in it:
  *   comment = "held by kmodgate: REASON RELEASE=EVR RELEASE=EVR"
+ * dnf5 is ended by a file that is no TOML, whatever it is told to do: what is not understood is not changed.
  */
 #include "plugins/rpm/hold_toml.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plugins/rpm/hold.h"
+#include "plugins/rpm/toml.h"
 
-#define ENTRY_LINE "[[packages]]\n"
-#define CONDITION_LINE "[[packages.conditions]]\n"
 #define TAG "held by kmodgate: "
 
-static size_t line_length(const char *line)
-{
-	size_t n = strcspn(line, "\n");
+/* ---- changes to a text ---- */
 
-	return n + (line[n] == '\n');
+/* [from, to) of it becomes @text. */
+struct edit {
+	const char *from;
+	const char *to;
+	char *text;
+};
+
+struct edits {
+	struct edit *v;
+	size_t n;
+	bool is_lost; /* no memory */
+};
+
+static bool edits_grow(struct edits *edits)
+{
+	struct edit *grown = reallocarray(edits->v, edits->n + 1, sizeof(*grown));
+
+	if (grown != NULL)
+		edits->v = grown;
+	return grown != NULL;
 }
 
-/* From one line to the next that begins with @start, or to the end. */
-static size_t length_to(const char *from, const char *start, const char *or_start)
+/* Those at one place stay in the order in which they came. */
+static void edits_add(struct edits *edits, const char *from, const char *to,
+		      const char *text)
 {
-	const char *p = from + line_length(from);
+	char *copy = strdup(text);
+	size_t i = edits->n;
 
-	while (*p != '\0' && !str_starts(p, start) && !str_starts(p, or_start))
-		p += line_length(p);
-	return (size_t)(p - from);
+	if (copy == NULL || !edits_grow(edits)) {
+		edits->is_lost = true;
+		free(copy);
+		return;
+	}
+	for (; i > 0 && edits->v[i - 1].from > from; i--)
+		edits->v[i] = edits->v[i - 1];
+	edits->v[i] = (struct edit){ from, to, copy };
+	edits->n++;
 }
 
-static size_t entry_length(const char *entry)
+static void edits_apply(const char *text, const struct edits *edits, struct str *out)
 {
-	return length_to(entry, ENTRY_LINE, ENTRY_LINE);
+	for (size_t i = 0; i < edits->n; i++) {
+		str_addn(out, text, (size_t)(edits->v[i].from - text));
+		str_add(out, edits->v[i].text);
+		text = edits->v[i].to;
+	}
+	str_add(out, text);
 }
 
-/* The value of `KEY = "VALUE"`, up to the last quote of the line; NULL: another line. */
-static const char *value_of(const char *line, const char *key, size_t *ret_len)
+static void edits_free(struct edits *edits)
 {
-	const size_t n = strcspn(line, "\n");
-	const char *p = line + strlen(key);
-
-	if (!str_starts(line, key))
-		return NULL;
-	p += strspn(p, " ");
-	p += *p == '=';
-	p += strspn(p, " ");
-	if (*p != '"' || line[n - 1] != '"' || p == line + n - 1)
-		return NULL;
-	*ret_len = (size_t)(line + n - 1 - (p + 1));
-	return p + 1;
+	for (size_t i = 0; i < edits->n; i++)
+		free(edits->v[i].text);
+	free(edits->v);
 }
 
-static bool is_value(const char *line, const char *key, const char *wanted)
+/* What has a line to itself goes with its line. */
+static void cut(struct edits *edits, const char *text, struct toml_span span)
 {
-	size_t len = 0;
-	const char *value = value_of(line, key, &len);
+	const char *from = span.p;
+	const char *to = span.end + strspn(span.end, " \t\r");
 
-	return value != NULL && len == strlen(wanted) && strncmp(value, wanted, len) == 0;
+	while (from > text && strchr(" \t", from[-1]) != NULL)
+		from--;
+	if (span.end[-1] != '\n' && *to == '\n' && from > text && from[-1] == '\n')
+		span = (struct toml_span){ from, to + 1 };
+	edits_add(edits, span.p, span.end, "");
 }
 
 /* ---- from the file to blocks ---- */
 
 /* Words behind the tag: the reason, then RELEASE=EVR. */
-static void read_tag(const char *tag, struct strv *ret)
+static void read_tag(const char *tag, const char *end, struct strv *ret)
 {
 	const char *p = tag + strlen(TAG);
 
-	while (*p != '\0' && strchr("\"\n", *p) == NULL) {
-		const size_t n = strcspn(p, " \"\n");
+	while (p < end) {
+		const char *space = memchr(p, ' ', (size_t)(end - p));
+		const size_t n = (size_t)((space != NULL ? space : end) - p);
 
 		strv_addn(ret, p, n);
-		p += n + (p[n] == ' ');
+		p += n + 1;
 	}
 }
 
-static bool is_ours(const char *condition, size_t len, const struct strv *words)
+static bool is_ours(const struct toml_condition *condition, const struct strv *words)
 {
-	bool is_excluded = false;
-	bool is_named = false;
-
-	for (const char *p = condition; p < condition + len; p += line_length(p)) {
-		is_excluded = is_excluded || is_value(p, "comparator", "!=");
-		for (size_t i = 1; i < words->n; i++) {
-			const char *evr = strchr(words->v[i], '=');
-
-			is_named = is_named ||
-				   (evr != NULL && is_value(p, "value", evr + 1));
-		}
-	}
-	return is_excluded && is_named;
-}
-
-/* What a person has said before the tag stays; true: something has. */
-static bool copy_comment(const char *line, const char *tag, struct str *out)
-{
-	const char *end = tag;
-
-	if (end - line > 2 && strncmp(end - 2, "; ", 2) == 0)
-		end -= 2;
-	if (end[-1] == '"')
+	if (!toml_is(&condition->comparator, "!=", 2))
 		return false;
-	str_addn(out, line, (size_t)(end - line));
-	str_add(out, "\"\n");
-	return true;
+	for (size_t i = 1; i < words->n; i++) {
+		const char *evr = strchr(words->v[i], '=');
+
+		if (evr != NULL && toml_is(&condition->value, evr + 1, strlen(evr + 1)))
+			return true;
+	}
+	return false;
 }
 
 /* The entry without what is ours in it, if that leaves anything. */
-static void copy_rest(const char *entry, size_t len, const char *tag,
-		      const struct strv *words, struct str *out)
+static void cut_ours(struct edits *edits, const char *text,
+		     const struct toml_entry *entry, const char *tag,
+		     const struct strv *words)
 {
-	_cleanup_str_ struct str rest = { 0 };
-	bool is_kept = false;
-	size_t n;
+	const char *end = entry->comment.p + entry->comment.n;
+	bool is_kept = tag > entry->comment.p;
 
-	for (const char *p = entry; p < entry + len; p += n) {
-		n = line_length(p);
-		if (str_starts(p, CONDITION_LINE)) {
-			n = length_to(p, "[[", "#");
-			if (is_ours(p, n, words))
-				continue;
-			is_kept = true;
-		}
-		if (p <= tag && tag < p + n)
-			is_kept = copy_comment(p, tag, &rest) || is_kept;
-		else
-			str_addn(&rest, p, n);
+	for (size_t i = 0; i < entry->n_conditions; i++)
+		is_kept = is_kept || !is_ours(&entry->conditions[i], words);
+	if (!is_kept) {
+		cut(edits, text, entry->span);
+		return;
 	}
-	if (is_kept)
-		str_add(out, str_get(&rest));
+	for (size_t i = 0; i < entry->n_conditions; i++)
+		if (is_ours(&entry->conditions[i], words))
+			cut(edits, text, entry->conditions[i].span);
+	if (tag == entry->comment.p)
+		cut(edits, text, entry->comment_pair);
+	else if (tag - entry->comment.p >= 2 && strncmp(tag - 2, "; ", 2) == 0)
+		edits_add(edits, tag - 2, end, "");
+	else
+		edits_add(edits, tag, end, "");
 }
 
-static void add_blocks(const char *entry, size_t len, const struct strv *words,
+static void add_blocks(const struct toml_text *name, const struct strv *words,
 		       struct str *blocks)
 {
-	const char *name = NULL;
-	size_t n = 0;
-
-	for (const char *p = entry; name == NULL && p < entry + len; p += line_length(p))
-		name = value_of(p, "name", &n);
-	for (size_t i = 1; name != NULL && i < words->n; i++) {
+	for (size_t i = 1; i < words->n; i++) {
 		const char *evr = strchr(words->v[i], '=');
+		_cleanup_str_ struct str block = { 0 };
 		char release[256];
 
 		if (evr == NULL)
 			continue;
 		snprintf(release, sizeof(release), "%.*s", (int)(evr - words->v[i]),
 			 words->v[i]);
-		hold_begin(blocks, release, words->v[0]);
-		str_addf(blocks, "%.*s %s\n", (int)n, name, evr + 1);
-		hold_end(blocks);
+		hold_begin(&block, release, words->v[0]);
+		str_addf(&block, "%.*s %s\n", (int)name->n, name->p, evr + 1);
+		hold_end(&block);
+		/* (once, of a package with several entries) */
+		if (strstr(str_get(blocks), str_get(&block)) == NULL)
+			str_add(blocks, str_get(&block));
 	}
 }
 
 void hold_toml_split(const char *text, struct str *out)
 {
 	_cleanup_str_ struct str blocks = { 0 };
-	size_t n;
+	struct edits edits = { 0 };
+	struct toml_locks locks;
+	const bool is_understood = toml_read_locks(text, &locks);
 
-	for (const char *p = text; *p != '\0'; p += n) {
+	for (size_t i = 0; is_understood && i < locks.n_entries; i++) {
+		const struct toml_entry *entry = &locks.entries[i];
 		_cleanup_strv_ struct strv words = { 0 };
-		const bool is_entry = str_starts(p, ENTRY_LINE);
-		const char *tag;
+		const char *tag = entry->comment.p != NULL
+					  ? memmem(entry->comment.p, entry->comment.n,
+						   TAG, strlen(TAG))
+					  : NULL;
 
-		n = is_entry ? entry_length(p) : line_length(p);
-		tag = is_entry ? memmem(p, n, TAG, strlen(TAG)) : NULL;
-		if (tag == NULL) {
-			str_addn(out, p, n);
+		if (tag == NULL)
 			continue;
-		}
-		read_tag(tag, &words);
-		copy_rest(p, n, tag, &words, out);
-		add_blocks(p, n, &words, &blocks);
+		read_tag(tag, entry->comment.p + entry->comment.n, &words);
+		cut_ours(&edits, text, entry, tag, &words);
+		add_blocks(&entry->name, &words, &blocks);
 	}
+	edits_apply(text, &edits, out);
 	if (blocks.len > 0 && out->len > 0 && out->p[out->len - 1] != '\n')
 		str_addc(out, '\n');
 	str_add(out, str_get(&blocks));
+	edits_free(&edits);
+	toml_free_locks(&locks);
 }
 
 /* ---- and back ---- */
@@ -197,7 +210,7 @@ static bool next_line(const char **p, struct line *line)
 	while (**p != '\0') {
 		const char *at = *p;
 
-		*p += line_length(at);
+		*p += hold_line_length(at);
 		if (hold_is_begin(at, line->release, line->reason))
 			continue;
 		if (*at == '#')
@@ -210,97 +223,165 @@ static bool next_line(const char **p, struct line *line)
 }
 
 /* All that is to be said of one package. */
-static void collect(const char *text, const char *name, struct str *tag,
-		    struct str *conditions)
+struct hold {
+	const char *name;
+	struct str tag;
+	struct str tables;   /* the conditions as tables */
+	struct strv members; /* and as members of an array */
+	struct str array;    /* all of them */
+};
+
+#define CONDITION_TABLE \
+	"[[packages.conditions]]\nkey = \"evr\"\ncomparator = \"!=\"\nvalue = \"%s\"\n\n"
+#define CONDITION_BRACES "{ key = \"evr\", comparator = \"!=\", value = \"%s\" }"
+
+static void collect(const char *blocks, struct hold *hold)
 {
 	struct line line = { 0 };
 
-	for (const char *p = text; next_line(&p, &line);) {
-		if (strcmp(line.name, name) != 0)
+	for (const char *p = blocks; next_line(&p, &line);) {
+		if (strcmp(line.name, hold->name) != 0)
 			continue;
-		str_addf(tag, "%s%s %s=%s", tag->len == 0 ? TAG : "",
-			 tag->len == 0 ? line.reason : "", line.release, line.evr);
-		str_addf(conditions,
-			 CONDITION_LINE "key = \"evr\"\ncomparator = \"!=\"\n"
-					"value = \"%s\"\n\n",
-			 line.evr);
+		str_addf(&hold->tag, "%s%s %s=%s", hold->tag.len == 0 ? TAG : "",
+			 hold->tag.len == 0 ? line.reason : "", line.release, line.evr);
+		str_addf(&hold->tables, CONDITION_TABLE, line.evr);
+		strv_addf(&hold->members, CONDITION_BRACES, line.evr);
+		str_addf(&hold->array, "%s" CONDITION_BRACES,
+			 hold->array.len == 0 ? "[ " : ", ", line.evr);
 	}
+	str_add(&hold->array, " ]");
 }
 
-/* A person's own entry with ours in it: the tag in its comment, or as one behind its name. */
-static void extend_entry(const char *entry, size_t len, const struct str *tag,
-			 const struct str *conditions, struct str *out)
+static void hold_fini(struct hold *hold)
 {
-	bool has_comment = false;
-	size_t n;
+	str_fini(&hold->tag);
+	str_fini(&hold->tables);
+	strv_fini(&hold->members);
+	str_fini(&hold->array);
+}
 
-	for (const char *p = entry; p < entry + len; p += line_length(p))
-		has_comment = has_comment || value_of(p, "comment", &n) != NULL;
-	for (const char *p = entry; p < entry + len; p += line_length(p)) {
-		if (value_of(p, "comment", &n) != NULL) {
-			str_addn(out, p, strcspn(p, "\n") - 1);
-			str_addf(out, "%s%s\"\n", n > 0 ? "; " : "", tag->p);
+/* The first of an array: in lines of their own where the others have one. */
+static void insert_first(struct edits *edits, const char *at, const struct strv *members)
+{
+	_cleanup_str_ struct str text = { 0 };
+
+	at += strspn(at, " \t\r");
+	for (size_t i = 0; i < members->n; i++)
+		str_addf(&text, *at == '\n' ? "\n  %s," : "%s, ", members->v[i]);
+	edits_add(edits, at, at, str_get(&text));
+}
+
+/* An entry that is there: the tag in its comment, or in one of its own; our conditions beside its own. */
+static void extend_entry(struct edits *edits, const struct toml_entry *entry,
+			 const struct hold *hold)
+{
+	_cleanup_str_ struct str text = { 0 };
+	const char *end = entry->comment.p + entry->comment.n;
+
+	if (entry->comment.p != NULL) {
+		str_addf(&text, "%s%s", entry->comment.n > 0 ? "; " : "", hold->tag.p);
+		edits_add(edits, end, end, str_get(&text));
+	} else {
+		str_addf(&text,
+			 entry->is_inline ? "comment = \"%s\", " : "comment = \"%s\"\n",
+			 hold->tag.p);
+		edits_add(edits, entry->pair_at, entry->pair_at, str_get(&text));
+	}
+	if (entry->conditions_at != NULL)
+		insert_first(edits, entry->conditions_at, &hold->members);
+	else
+		edits_add(edits, entry->span.end, entry->span.end, hold->tables.p);
+}
+
+static void add_entry(struct edits *edits, const struct toml_locks *locks,
+		      const struct hold *hold, struct str *tail)
+{
+	_cleanup_strv_ struct strv entry = { 0 };
+
+	if (locks->array_at == NULL) {
+		str_addf(tail, "[[packages]]\nname = \"%s\"\ncomment = \"%s\"\n%s",
+			 hold->name, hold->tag.p, hold->tables.p);
+		return;
+	}
+	strv_addf(&entry, "{ name = \"%s\", comment = \"%s\", conditions = %s }",
+		  hold->name, hold->tag.p, hold->array.p);
+	insert_first(edits, locks->array_at, &entry);
+	edits->is_lost = edits->is_lost || !strv_ok(&entry);
+}
+
+static bool is_safe(const struct hold *hold)
+{
+	return str_ok(&hold->tag) && str_ok(&hold->tables) && str_ok(&hold->array) &&
+	       strv_ok(&hold->members) && hold->tag.len > 0 &&
+	       strpbrk(hold->tag.p, "\"'\\") == NULL &&
+	       strpbrk(hold->name, "\"'\\") == NULL;
+}
+
+static int add_package(struct edits *edits, const struct toml_locks *locks,
+		       const struct hold *hold, struct str *tail)
+{
+	bool is_there = false;
+
+	if (!is_safe(hold))
+		return -EOPNOTSUPP;
+	for (size_t i = 0; i < locks->n_entries; i++) {
+		const struct toml_entry *entry = &locks->entries[i];
+
+		if (!toml_is(&entry->name, hold->name, strlen(hold->name)))
 			continue;
-		}
-		str_addn(out, p, line_length(p));
-		if (!has_comment && value_of(p, "name", &n) != NULL)
-			str_addf(out, "comment = \"%s\"\n", tag->p);
+		/* One that says nothing could not be told from one of ours later. */
+		if (entry->n_conditions == 0)
+			return -EOPNOTSUPP;
+		extend_entry(edits, entry, hold);
+		is_there = true;
 	}
-	if (out->p != NULL && out->p[out->len - 1] != '\n')
-		str_addc(out, '\n');
-	str_add(out, str_get(conditions));
+	if (!is_there)
+		add_entry(edits, locks, hold, tail);
+	return 0;
 }
 
-static bool is_entry_of(const char *entry, size_t len, const char *name)
+static int join_to(const char *rest, const char *blocks, const struct strv *names,
+		   struct str *out)
 {
-	for (const char *p = entry; p < entry + len; p += line_length(p))
-		if (is_value(p, "name", name))
-			return true;
-	return false;
-}
+	_cleanup_str_ struct str tail = { 0 };
+	struct edits edits = { 0 };
+	struct toml_locks locks;
+	int r = toml_read_locks(rest, &locks) && toml_is(&locks.version, "1.0", 3)
+			? 0
+			: -EOPNOTSUPP;
 
-/* @text with the conditions for one package in it. */
-static void add_package(const char *text, const char *name, const char *blocks,
-			struct str *out)
-{
-	_cleanup_str_ struct str conditions = { 0 };
-	_cleanup_str_ struct str tag = { 0 };
-	bool is_done = false;
-	size_t n;
+	for (size_t i = 0; r == 0 && i < names->n; i++) {
+		struct hold hold = { .name = names->v[i] };
 
-	collect(blocks, name, &tag, &conditions);
-	for (const char *p = text; *p != '\0' && str_ok(&tag); p += n) {
-		const bool is_entry = str_starts(p, ENTRY_LINE);
-
-		n = is_entry ? entry_length(p) : line_length(p);
-		if (is_done || !is_entry || !is_entry_of(p, n, name)) {
-			str_addn(out, p, n);
-			continue;
-		}
-		extend_entry(p, n, &tag, &conditions, out);
-		is_done = true;
+		collect(blocks, &hold);
+		r = add_package(&edits, &locks, &hold, &tail);
+		hold_fini(&hold);
 	}
-	if (!is_done)
-		str_addf(out, ENTRY_LINE "name = \"%s\"\ncomment = \"%s\"\n%s", name,
-			 str_get(&tag), str_get(&conditions));
+	if (r == 0)
+		edits_apply(rest, &edits, out);
+	str_add(out, str_get(&tail));
+	if (edits.is_lost || !str_ok(&tail))
+		r = -ENOMEM;
+	edits_free(&edits);
+	toml_free_locks(&locks);
+	return r;
 }
 
-void hold_toml_join(const char *text, struct str *out)
+int hold_toml_join(const char *text, struct str *out)
 {
 	_cleanup_strv_ struct strv names = { 0 };
+	_cleanup_str_ struct str rest = { 0 };
 	struct line line = { 0 };
 
 	for (const char *p = text; next_line(&p, &line);)
 		if (!strv_has(&names, line.name))
 			strv_add(&names, line.name);
-	hold_strip(text, NULL, out);
-	if (names.n > 0 && out->len > 0 && str_ok(out) && out->p[out->len - 1] != '\n')
-		str_addc(out, '\n');
-	for (size_t i = 0; i < names.n && str_ok(out); i++) {
-		struct str next = { 0 };
-
-		add_package(str_get(out), names.v[i], text, &next);
-		str_fini(out);
-		*out = next;
-	}
+	hold_strip(text, NULL, names.n > 0 ? &rest : out);
+	if (names.n == 0)
+		return 0;
+	if (rest.len > 0 && str_ok(&rest) && rest.p[rest.len - 1] != '\n')
+		str_addc(&rest, '\n');
+	if (!str_ok(&rest))
+		return -ENOMEM;
+	return join_to(str_get(&rest), text, &names, out);
 }

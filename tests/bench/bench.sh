@@ -7,13 +7,15 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(realpath "$1")
 KG_DEB=$(echo "$here"/../../build/deb/kmodgate_*.deb)
-export KG_DEB
+KG_RPM=$(echo "$here"/../../build/rpm/kmodgate*.rpm)
+export KG_DEB KG_RPM
 . "$here/../lib/bed.sh"
 
 out=$(mktemp -d /var/tmp/kg-bench-XXXXXX)
 trap 'rm -rf "$out"' EXIT
 cp "$build/tests/bench/unpack" "$here/inside.sh" "$out/"
-bed_setup kold-dkms kg
+bed_setup kold-dkms kg kgfedora
+BED_LIMIT=600 bed_enter kgfedora "$here/rpm.sh" bench_rpm
 for mode in ours debian; do
 	layer=kg
 	[ $mode = ours ] || layer=kold-dkms

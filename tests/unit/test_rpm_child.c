@@ -125,6 +125,31 @@ static void test_sigchld_is_the_hosts(void **state)
 	}
 }
 
+/* Until the child has ended, and not a moment longer. */
+static void test_a_beat_while_it_runs(void **state)
+{
+	const char *const argv[] = { "/bin/sh", "-c", "sleep 2.5; exit 5", NULL };
+	const struct child_how how = { .argv = argv, .in_fd = -1, .beat = "beat|" };
+	const int saved = dup(STDOUT_FILENO);
+	char text[64] = "";
+	int ends[2];
+	int code;
+
+	(void)state;
+	fflush(stdout);
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDOUT_FILENO);
+	close(ends[1]);
+	code = child_run(&how);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	assert_int_equal(code, 5);
+	assert_true(read(ends[0], text, sizeof(text) - 1) >= 5);
+	assert_memory_equal(text, "beat|", 5);
+	assert_int_equal(read(ends[0], text, sizeof(text)), 0);
+	close(ends[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_a_daemon_that_speaks_later),
 		cmocka_unit_test(test_sigchld_is_the_hosts),
 		cmocka_unit_test(test_an_answer_that_is_taken),
+		cmocka_unit_test(test_a_beat_while_it_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Our blocks in a client's file of locks: what a person wrote stays, byte for byte. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,7 +74,7 @@ static void assert_rejoin(const char *text, const char *record, const char *want
 {
 	struct str out = { 0 };
 
-	hold_rejoin(text, record, &out);
+	hold_rejoin(&hold_lines, text, record, &out);
 	assert_string_equal(str_get(&out), wanted);
 	str_fini(&out);
 }
@@ -89,6 +91,58 @@ static void test_lines_that_lost_their_marks(void **state)
 	/* a person took it out */
 	assert_rejoin("mine\n", OURS, "mine\n");
 	assert_rejoin("mine\n", "", "mine\n");
+}
+
+/* ---- zypper's locks ---- */
+
+#define LOCK(name, version) \
+	"\ntype: package\nmatch_type: exact\ncase_sensitive: on\nsolvable_name: " name \
+	"\nversion: == " version "\n\n"
+#define REWRITTEN(name, version) \
+	"\ntype: package\nversion: " version "\nmatch_type: exact\ncase_sensitive: on\n" \
+	"solvable_name: " name "\n\n"
+#define GLOB(name) \
+	"\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: " name \
+	"\n\n"
+#define BLOCK(release, locks) "# kmodgate hold " release " abc\n" locks "# kmodgate end\n"
+
+static void assert_paragraphs(const char *text, const char *record, const char *wanted)
+{
+	struct str out = { 0 };
+
+	hold_rejoin(&hold_paragraphs, text, record, &out);
+	assert_string_equal(str_get(&out), wanted);
+	str_fini(&out);
+}
+
+/* "zypper addlock" writes the file anew: keys in another order, all locks by name, no comments. */
+static void test_paragraphs_that_lost_their_marks(void **state)
+{
+	const char *both = BLOCK("6.5-1", LOCK("kernel", "6.5-1") LOCK("devel", "6.5-1"));
+
+	(void)state;
+	assert_paragraphs(REWRITTEN("devel", "== 6.5-1") REWRITTEN("kernel", "== 6.5-1")
+				  GLOB("mine"),
+			  both,
+			  GLOB("mine") BLOCK("6.5-1", LOCK("kernel", "6.5-1")
+							      LOCK("devel", "6.5-1")));
+	/* libzypp of 2025 */
+	assert_paragraphs(GLOB("a") REWRITTEN("kernel", "= 6.5-1") GLOB("mine"), both,
+			  GLOB("a") GLOB("mine") BLOCK("6.5-1", LOCK("kernel", "6.5-1")));
+	/* a person's own, about another version or more of them */
+	assert_paragraphs(REWRITTEN("kernel", "== 6.6-1") REWRITTEN("kernel", "> 6.5-1")
+				  GLOB("kernel"),
+			  both,
+			  REWRITTEN("kernel", "== 6.6-1") REWRITTEN("kernel", "> 6.5-1")
+				  GLOB("kernel"));
+	/* nobody has touched it; a person's comment; nothing in it */
+	assert_paragraphs("# why\n" GLOB("mine") BLOCK("6.5-1", LOCK("kernel", "6.5-1")),
+			  both,
+			  "# why\n" GLOB("mine") BLOCK("6.5-1", LOCK("kernel", "6.5-1")));
+	assert_paragraphs("\n\n# why\n\n" REWRITTEN("kernel", "= 6.5-1") "\n", both,
+			  "\n\n# why\n\n" BLOCK("6.5-1", LOCK("kernel", "6.5-1")));
+	assert_paragraphs("", both, "");
+	assert_paragraphs("\n\n", both, "\n\n");
 }
 
 /* ---- versionlock.toml ---- */
@@ -119,7 +173,7 @@ static void assert_join(const char *text, const char *file)
 {
 	struct str out = { 0 };
 
-	hold_toml_join(text, &out);
+	assert_int_equal(hold_toml_join(text, &out), 0);
 	assert_string_equal(str_get(&out), file);
 	str_fini(&out);
 	assert_toml(file, text);
@@ -141,8 +195,9 @@ static void test_toml_of_two_kernels(void **state)
 		    VERSION_LINE MINE "[[packages]]\nname = \"kernel-core\"\n" COMMENT(
 			    "held by kmodgate: abc 6.5-1=1:6.5-1")
 			    CONDITION("!=", "1:6.5-1"));
-	assert_join(HELD("6.5-1", "kernel-core 6.5-1") HELD("6.6-1", "kernel-core 6.6-1"),
-		    "[[packages]]\nname = \"kernel-core\"\n" COMMENT(
+	assert_join(VERSION_LINE HELD("6.5-1", "kernel-core 6.5-1")
+			    HELD("6.6-1", "kernel-core 6.6-1"),
+		    VERSION_LINE "[[packages]]\nname = \"kernel-core\"\n" COMMENT(
 			    "held by kmodgate: abc 6.5-1=6.5-1 6.6-1=6.6-1")
 			    CONDITION("!=", "6.5-1") CONDITION("!=", "6.6-1"));
 }
@@ -150,18 +205,142 @@ static void test_toml_of_two_kernels(void **state)
 static void test_toml_in_a_persons_own_entry(void **state)
 {
 	(void)state;
-	assert_join(ENTRY("mine", "", CONDITION("<", "2")) HELD("6.5-1", "mine 6.5-1"),
-		    ENTRY("mine", COMMENT("held by kmodgate: abc 6.5-1=6.5-1"),
-			  CONDITION("<", "2") CONDITION("!=", "6.5-1")));
-	assert_join(ENTRY("yours", COMMENT("why"), CONDITION("!=", "1-1"))
+	assert_join(VERSION_LINE ENTRY("mine", "", CONDITION("<", "2"))
+			    HELD("6.5-1", "mine 6.5-1"),
+		    VERSION_LINE ENTRY("mine",
+				       COMMENT("held by kmodgate: abc 6.5-1=6.5-1"),
+				       CONDITION("<", "2") CONDITION("!=", "6.5-1")));
+	assert_join(VERSION_LINE ENTRY("yours", COMMENT("why"), CONDITION("!=", "1-1"))
 			    HELD("6.5-1", "yours 6.5-1"),
-		    ENTRY("yours", COMMENT("why; held by kmodgate: abc 6.5-1=6.5-1"),
-			  CONDITION("!=", "1-1") CONDITION("!=", "6.5-1")));
+		    VERSION_LINE ENTRY("yours",
+				       COMMENT("why; held by kmodgate: abc 6.5-1=6.5-1"),
+				       CONDITION("!=", "1-1") CONDITION("!=", "6.5-1")));
 	/* dnf5 has added a person's condition behind ours */
 	assert_toml(ENTRY("kernel", COMMENT("held by kmodgate: abc 6.5-1=6.5-1"),
 			  CONDITION("!=", "6.5-1") CONDITION("!=", "1-1")),
 		    ENTRY("kernel", "", CONDITION("!=", "1-1"))
 			    HELD("6.5-1", "kernel 6.5-1"));
+}
+
+/* Whoever wrote it: what is added is found again, and what is left then is what was there. */
+#define KERNEL_HOLDS HELD("6.5-1", "kernel-core 6.5-1") HELD("6.6-1", "kernel-core 6.6-1")
+
+static void assert_added(const char *mine, const char *part)
+{
+	struct str text = { 0 };
+	struct str file = { 0 };
+
+	str_addf(&text, "%s%s", mine, KERNEL_HOLDS);
+	assert_int_equal(hold_toml_join(str_get(&text), &file), 0);
+	if (strstr(str_get(&file), part) == NULL)
+		fail_msg("no %s in %s", part, str_get(&file));
+	assert_toml(str_get(&file), str_get(&text));
+	str_fini(&text);
+	str_fini(&file);
+}
+
+#define TAGGED "held by kmodgate: abc 6.5-1=6.5-1 6.6-1=6.6-1"
+#define BRACES(evr) "{ key = \"evr\", comparator = \"!=\", value = \"" evr "\" },"
+#define LIST \
+	"{ key = \"evr\", comparator = \"!=\", value = \"6.5-1\" }, " \
+	"{ key = \"evr\", comparator = \"!=\", value = \"6.6-1\" }"
+#define BOTH BRACES("6.5-1") " " BRACES("6.6-1")
+
+static void test_toml_in_other_styles(void **state)
+{
+	(void)state;
+	/* tables, but written by hand */
+	assert_added(
+		"# locks\nversion = '1.0' # of dnf5\n\n[[ packages ]] # one\nname='one'\n"
+		"  [[packages.\"conditions\"]]\n  value='1-1'\n  key = 'evr'\n"
+		"  comparator = '!='\n[[packages]]\ncomment = 'it\"s'\n"
+		"\"name\" = 'kernel-core'\n" CONDITION("<",
+						       "7") "# the end\n[other]\nx = 1\n",
+		"comment = 'it\"s; " TAGGED
+		"'\n\"name\" = 'kernel-core'\n" CONDITION("<", "7")
+			CONDITION("!=", "6.5-1") CONDITION("!=", "6.6-1") "# the end\n");
+	/* an array in an entry */
+	assert_added("version = \"1.0\"\n[[packages]]\nconditions = [{key = \"evr\", "
+		     "comparator = \"<\", value = \"6\"}]\nname = \"kernel-core\"\n",
+		     "conditions = [" BOTH " {key = \"evr\", comparator = \"<\", "
+		     "value = \"6\"}]\nname = \"kernel-core\"\ncomment = \"" TAGGED
+		     "\"\n");
+	/* arrays only */
+	assert_added("version = \"1.0\"\npackages = []\n",
+		     "packages = [{ name = \"kernel-core\", comment = \"" TAGGED
+		     "\", conditions = [ " LIST " ] }, ]\n");
+	assert_added("version = \"1.0\"\npackages = [\n    { name = \"mine\" }, # why\n"
+		     "    { name = 'kernel', comment = \"\"\"a\nb\"\"\" }\n]\n",
+		     "packages = [\n  { name = \"kernel-core\"");
+	assert_added(
+		"packages = [ { conditions = [\n    { key = \"evr\", value = \"6\", "
+		"comparator = \"<\" },\n], name = \"kernel-core\" } ]\n"
+		"version = \"1.0\"\n",
+		"conditions = [\n  " BRACES("6.5-1") "\n  " BRACES("6.6-1") "\n    {");
+	/* two entries for it, either of which would do */
+	assert_added(VERSION_LINE ENTRY("kernel-core", "", CONDITION("<", "7"))
+			     ENTRY("kernel-core", "", CONDITION("<", "6")),
+		     CONDITION("<", "6") CONDITION("!=", "6.5-1"));
+}
+
+/* What another program has made of ours. */
+static void test_toml_rewritten_in_another_style(void **state)
+{
+	(void)state;
+	assert_toml(
+		"version = '1.0'\npackages = [\n  { comment = '" TAGGED
+		"', name = 'kernel-core', conditions = [\n    { value = '6.5-1', "
+		"comparator = '!=', key = 'evr' },\n    { value = '6.6-1', "
+		"comparator = '!=', key = 'evr' }\n  ] },\n  { name = 'mine' }\n]\n",
+		"version = '1.0'\npackages = [\n  { name = 'mine' }\n]\n" KERNEL_HOLDS);
+	assert_toml(
+		"version = '1.0'\npackages = [ { name = 'kernel-core', conditions = [{"
+		"value='6.5-1',comparator='!='}, {value='9',comparator='='}], comment = '" TAGGED
+		"'} ]\n",
+		"version = '1.0'\npackages = [ { name = 'kernel-core', conditions = [{"
+		"value='9',comparator='='}]} ]\n" KERNEL_HOLDS);
+}
+
+/* dnf5 is ended by a file that is no TOML: then rather no hold. */
+static void test_toml_that_is_not_changed(void **state)
+{
+	static const char *const files[] = {
+		"x",
+		"version = \"9.0\"\n",
+		"[[packages]]\nname = \"kernel-core\"\n",
+		VERSION_LINE "packages.x = 1\n",
+		VERSION_LINE "packages = 1\n",
+		VERSION_LINE "packages = [ \"x\" ]\n",
+		VERSION_LINE "packages = [ { name = \"x\" }\n",
+		VERSION_LINE
+		"packages = [ { name = \"x\", } ]\n[[packages]]\nname = \"y\"\n",
+		VERSION_LINE "[packages]\n",
+		VERSION_LINE "[packages.x]\n",
+		VERSION_LINE "[[packages.conditions]]\n",
+		VERSION_LINE "[[packages]]\nname = \"kernel\\u002dcore\"\n",
+		VERSION_LINE "[[packages]]\ncomment = \"no name\"\n",
+		VERSION_LINE "[[packages]]\nname = \"kernel-core\"\n",
+		VERSION_LINE
+		"packages = [ { name = \"a\", conditions = [ { key = 1 } ] } ]\n[x",
+		VERSION_LINE "packages = [ , ]\n",
+		VERSION_LINE "packages = [ { name = \"a\" } { name = \"b\" } ]\n",
+		VERSION_LINE "[[packages]]\nname = \"open\n",
+		VERSION_LINE "[[packages]]\nname = \"a\"\nconditions = []\n"
+			     "[[packages.conditions]]\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct str text = { 0 };
+		struct str file = { 0 };
+
+		str_addf(&text, "%s\n%s", files[i], KERNEL_HOLDS);
+		if (hold_toml_join(str_get(&text), &file) != -EOPNOTSUPP)
+			fail_msg("changed: %s", files[i]);
+		str_fini(&text);
+		str_fini(&file);
+		assert_toml(files[i], files[i]);
+	}
 }
 
 static void test_a_record_is_kept(void **state)
@@ -180,6 +359,7 @@ static void test_a_record_is_kept(void **state)
 	snprintf(record, sizeof(record), "%s/record", dir);
 	assert_int_equal(mkdir(record, 0700), 0);
 	f.record_dir = record;
+	f.unit = &hold_lines;
 	str_add(&text, "mine\n" OURS);
 	assert_int_equal(hold_write(&f, &text, NULL), 0);
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
@@ -250,9 +430,13 @@ int main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_begin_after_an_open_line),
 		cmocka_unit_test(test_lines_that_lost_their_marks),
+		cmocka_unit_test(test_paragraphs_that_lost_their_marks),
 		cmocka_unit_test(test_toml_of_a_person),
 		cmocka_unit_test(test_toml_of_two_kernels),
 		cmocka_unit_test(test_toml_in_a_persons_own_entry),
+		cmocka_unit_test(test_toml_in_other_styles),
+		cmocka_unit_test(test_toml_rewritten_in_another_style),
+		cmocka_unit_test(test_toml_that_is_not_changed),
 		cmocka_unit_test(test_a_record_is_kept),
 		cmocka_unit_test(test_the_empty_list_stays_where_the_client_needs_it),
 	};

@@ -105,3 +105,37 @@ dkms remove -m $1 -v $2 --all --rpm_safe_upgrade || :" "$d" >&2
     rm -rf "$d"
     rpm_file modules "dkms-$1"
 }
+
+# rpm_many N FILES: packages /srv/rpm/many/*.rpm that have nothing to do with kernels, FILES files each.
+rpm_many() {
+    local i top=/var/tmp/many
+    mkdir -p $top /srv/rpm/many
+    {
+        printf 'Name: many\nVersion: 1\nRelease: 1\nSummary: many\nLicense: GPL\nBuildArch: noarch\nAutoReqProv: no\n%%description\nmany\n'
+        printf '%%install\nfor i in $(seq %s); do mkdir -p %%{buildroot}/usr/share/many$i; (cd %%{buildroot}/usr/share/many$i && touch $(seq %s)); done\n' "$1" "$2"
+        for ((i = 1; i <= $1; i++)); do
+            printf '%%package -n many%d\nSummary: many\nAutoReqProv: no\n%%description -n many%d\nmany\n%%files -n many%d\n/usr/share/many%d\n' $i $i $i $i
+        done
+    } >$top/many.spec
+    rpmbuild -bb --quiet --nodeps --define "_topdir $top" --define "_rpmdir /srv/rpm/many" --define '_rpmfilename %%{NAME}.rpm' --define '%__spec_install_post true' $top/many.spec
+    rm -rf $top
+}
+
+# rpm_stand_for RPM...: a package that provides what these require besides each other, for clients that ask for it.
+rpm_stand_for() {
+    local others
+    others="^($(rpm -qp --qf '%{NAME}|' "$@")config|rpmlib)([( ]|\$)"
+    bed_rpm_build bed-more 1 1 noarch "$(rpm -qp --requires "$@" | sort -u | grep -vE "$others" | sed 's/^/Provides: /')" '' ''
+    rpm -i --nodeps "$(rpm_file modules bed-more)"
+}
+
+# The modules below /lib/modules/RELEASE/DIR are the ones that a build after the installation gives, to the byte.
+expect_rpm_same_build() { # RELEASE DIR [NAME/VERSION]
+    local at=/lib/modules/$1/$2 module=${3:-acpi-call/$RPM_ACPI}
+    rm -rf /tmp/gate
+    cp -a "$at" /tmp/gate
+    dkms remove "$module" -k "$1"
+    rm -rf /var/cache/kmodgate/store
+    dkms install "$module" -k "$1"
+    expect_same_tree /tmp/gate "$at"
+}

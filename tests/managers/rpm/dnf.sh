@@ -49,6 +49,31 @@ case_a_broken_module_stops_it_with_1_and_nothing_has_changed() {
     expect_path "/lib/modules/$RPM_NEW/vmlinuz"
 }
 
+# Fedora's package that ties the headers to the kernel, and modules of another system: akmods builds those itself.
+case_a_kernel_with_its_headers_tied_to_it_comes_and_akmods_are_left_alone() {
+    local d=/tmp/akmod
+    mkdir -p $d/usr/src/akmods $d/etc/kernel/postinst.d
+    echo 'not for us' >$d/usr/src/akmods/thing-kmod-1.0-1.src.rpm
+    ln -s thing-kmod-1.0-1.src.rpm $d/usr/src/akmods/thing-kmod.latest
+    bed_rpm_build akmod-thing 1.0 1 x86_64 '' "$(bed_rpm_scripts akmod-thing)" $d
+    bed_rpm_build kernel-devel-matched "${RPM_NEW_VR%-*}" "${RPM_NEW_VR##*-}" x86_64 "Requires: kernel-core = $RPM_NEW_VR
+Requires: kernel-devel = $RPM_NEW_VR" '' ''
+    rpm_serve fedora-old fedora-new modules
+    run "${DNF[@]}" install kernel-devel-matched "kernel-modules-$RPM_NEW_VR" akmod-thing
+    expect_rc 0
+    expect_no_grep 'a kernel comes without|kmodgate: .*(thing|akmod)'
+    expect_rpm_served "$RPM_NEW" extra acpi_call
+    expect_eq "$(dkms status | grep -c .)" 2 'modules that are registered'
+    expect_rpm_settled
+
+    note "alone it is none of its business"
+    run "${DNF[@]}" remove akmod-thing
+    expect_rc 0
+    run rpm -iv "$(rpm_file modules akmod-thing)"
+    expect_rc 0
+    expect_no_grep kmodgate
+}
+
 case_headers_that_do_not_come_are_named_before_the_download() {
     rpm_serve fedora-old fedora-new
     rpm_before /tmp/before

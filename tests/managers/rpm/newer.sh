@@ -14,7 +14,6 @@ case_rpm_4_20_stops_a_broken_module_and_builds_a_good_one() { rpm_stops_and_buil
 case_rpm_6_stops_a_broken_module_and_builds_a_good_one() { rpm_stops_and_builds 6; }
 
 rpm_stops_and_builds() { # VERSION
-    local at=/lib/modules/$RPM_NEW/extra
     expect_eq "$(rpm --version | grep -o "$1")" "$1" 'this rpm'
     rpm_break_acpi
     rpm_before /tmp/before
@@ -31,12 +30,7 @@ rpm_stops_and_builds() { # VERSION
     expect_order "kmodgate: $(re "$RPM_NEW"): ready: acpi-call/" "$begins"
     expect_rpm_served "$RPM_NEW" extra acpi_call
     expect_rpm_settled
-    mkdir /tmp/gate
-    cp -a "$at/." /tmp/gate/
-    dkms remove "acpi-call/$RPM_ACPI" -k "$RPM_NEW"
-    rm -rf /var/cache/kmodgate/store
-    dkms install "acpi-call/$RPM_ACPI" -k "$RPM_NEW"
-    expect_same_tree /tmp/gate "$at"
+    expect_rpm_same_build "$RPM_NEW" extra
 }
 
 # bed: layer=kgtrixie uname=old-cloud limit=240
@@ -192,4 +186,43 @@ case_dnf5_headers_that_do_not_come_are_named_before_the_download() {
     expect_order "^kmodgate: a kernel comes without kernel-devel-$(re "$RPM_NEW_VR")" 'kernel-core.* 100%'
     expect_rpm_unchanged
     expect_eq "$(find /run/kmodgate -name 'early-*' 2>/dev/null)" '' 'notes of the word'
+}
+
+# A file that is no TOML ends dnf5, whatever it is told to do.
+case_dnf5_holds_in_a_file_that_somebody_else_wrote() {
+    local lock=/etc/dnf/versionlock.toml style styles=(
+        $'# mine\nversion = \'1.0\'\n[[ packages ]]\n  comment = \'why\' # so\n  name = \'kernel-core\'\n  [[packages.conditions]]\n  value = "9-9"\n  comparator = "!="\n  key = "evr"\n# the end\n'
+        $'version = "1.0"\n[[packages]]\nconditions = [ {key = "evr", comparator = "!=", value = "9-9"} ]\nname = "kernel-core"\n'
+        $'packages = [\n    { name = "kernel-core", conditions = [\n        { key = "evr", comparator = "!=", value = "9-9" },\n    ] }, # so\n]\nversion = "1.0"\n'
+        $'version = "1.0"\npackages = [ { name = \'kernel-core\', comment = """why""", conditions = [{ value = \'9-9\', key = \'evr\', comparator = \'!=\'}] } ]'
+    )
+    printf '+ %s\n' $(rpm_new_kernel fedora) | /usr/lib/kmodgate/rpm-plan --print dnf $$ >/tmp/plan
+    for style in "${styles[@]}"; do
+        printf '%s' "$style" >/tmp/lock
+        cp /tmp/lock $lock
+        /usr/lib/kmodgate/dnf-hold set </tmp/plan
+        /usr/lib/kmodgate/dnf-hold set </tmp/plan # (again: nothing is there twice)
+        run "${DNF5[@]}" versionlock list
+        expect_rc 0
+        expect_count 3 "^evr != $(re "$RPM_NEW_VR")$" # kernel-core, kernel-modules, kernel-devel
+        expect_count 1 '^evr != 9-9$'
+        expect_count 1 '^Package name: kernel-core$'
+        run /usr/lib/kmodgate/dnf-hold list
+        expect_eq "$(cat "$OUT")" "$RPM_NEW" 'what we hold'
+        /usr/lib/kmodgate/dnf-hold clear
+        [ -z "$(tail -c 1 /tmp/lock)" ] || echo >>/tmp/lock
+        expect_same_tree /tmp/lock $lock
+    done
+
+    note "what is not understood is left, and the way on is printed"
+    printf 'version = "1.0"\n[[packages]]\nname = "kernel\\u002dcore"\nconditions = []\n' >/tmp/lock
+    cp /tmp/lock $lock
+    rpm_serve fedora-old fedora-new
+    rpm_break_acpi
+    run "${DNF5[@]}" upgrade
+    expect_rc 1
+    expect_grep 'versionlock.toml: not in a form'
+    expect_grep "^ *--exclude kernel-core-$(re "$RPM_NEW_VR")"
+    expect_same_tree /tmp/lock $lock
+    expect_rpm_settled
 }

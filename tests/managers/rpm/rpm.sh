@@ -12,13 +12,7 @@ case_a_good_module_is_built_before_anything_is_unpacked() {
     expect_rpm_settled
 
     note "the .ko is the one a build after the installation gives"
-    local at=/lib/modules/$RPM_NEW/extra
-    mkdir /tmp/gate
-    cp -a "$at/." /tmp/gate/
-    dkms remove "acpi-call/$RPM_ACPI" -k "$RPM_NEW"
-    rm -rf /var/cache/kmodgate/store
-    dkms install "acpi-call/$RPM_ACPI" -k "$RPM_NEW"
-    expect_same_tree /tmp/gate "$at"
+    expect_rpm_same_build "$RPM_NEW" extra
 
     note "the kernel goes, and its modules with it"
     run rpm -e kernel-core-"$RPM_NEW_VR" kernel-modules-"$RPM_NEW_VR" kernel-devel-"$RPM_NEW_VR"
@@ -179,18 +173,27 @@ case_a_killed_rpm_is_cleaned_up_after() {
     expect_rpm_served "$RPM_NEW" extra acpi_call
 }
 
-case_a_transaction_without_kernels_does_not_notice() {
-    local d=/tmp/p f
-    mkdir -p $d/usr/share/p
-    touch $d/usr/share/p/{1..50}
-    bed_rpm_build plain 1 1 noarch '' '' $d
-    mv /usr/lib/kmodgate/rpm-plan /tmp/
-    f=$(rpm_file modules plain)
-    run rpm -iv "$f"
+case_a_transaction_without_kernels_starts_nothing_of_ours() {
+    local program
+    rpm_many 300 20
+    for program in /usr/lib/kmodgate/* /usr/sbin/kmodgate; do
+        [ ! -L "$program" ] || continue
+        # shellcheck disable=SC2016 # a script
+        printf '#!/bin/sh\necho "$0 $*" >>/tmp/started\n' >"$program"
+    done
+    run rpm -i --test /srv/rpm/many/*.rpm
+    expect_rc 0
+    run rpm -i /srv/rpm/many/*.rpm
     expect_rc 0
     expect_no_grep kmodgate
-    run rpm -e plain
+    run rpm -e $(rpm -qa 'many*')
+    expect_rc 0
     expect_no_grep kmodgate
+    expect_no_path /tmp/started
+
+    note "as it would with a kernel"
+    run rpm -i --test $(rpm_new_kernel fedora)
+    expect_path /tmp/started
 }
 
 case_an_upgrade_that_takes_the_older_kernel_is_stopped_or_done_as_a_whole() {
