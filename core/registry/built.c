@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "core/base/fd.h"
 #include "core/registry/regtree.h"
 
@@ -18,6 +21,17 @@ int reg_open_built(const struct kg_system *sys, const char *name, const char *ve
 				      name, version, release);
 }
 
+/* Replaced by itself, it would be gone for whoever has it open. */
+static bool is_itself(int release_fd, const char *arch, int dir_fd)
+{
+	struct stat there;
+	struct stat given;
+
+	return fstatat(release_fd, arch, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstat(dir_fd, &given) == 0 && there.st_dev == given.st_dev &&
+	       there.st_ino == given.st_ino;
+}
+
 int reg_put_built(const struct kg_system *sys, const struct kg_source *source,
 		  const char *release, const char *arch, int dir_fd, struct kg_err *err)
 {
@@ -34,7 +48,9 @@ int reg_put_built(const struct kg_system *sys, const struct kg_source *source,
 				      release);
 	if (release_fd < 0)
 		return release_fd;
-	r = regdir_replace(release_fd, arch, dir_fd, err);
+	r = is_itself(release_fd, arch, dir_fd)
+		    ? 0
+		    : regdir_replace(release_fd, arch, dir_fd, err);
 	if (r < 0)
 		return kg_fail_errno(err, r,
 				     "cannot register what was built of %s/%s for %s",

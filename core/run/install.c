@@ -128,11 +128,24 @@ int run_register_set(struct run *run, const struct run_set *rs, struct kg_err *e
 				      err);
 }
 
+/* DKMS takes it off first: the script of this version runs, though its files only change. */
+static void leave_for_itself(struct run *run, const struct run_set *rs)
+{
+	struct kg_err err = { 0 };
+
+	if (run_is_installed(run, &rs->source, rs->set.release, rs->arch) &&
+	    run_hook(run, &rs->source, rs->set.release, RUN_POST_REMOVE, &err) < 0)
+		kg_warning("%s", err.text);
+}
+
 static int consider(struct run *run, struct run_item *item)
 {
 	const struct run_set *rs = item->rs;
-	int r = run_hook(run, &rs->source, rs->set.release, RUN_PRE_INSTALL, &item->err);
+	int r;
 
+	if (item->is_forced)
+		leave_for_itself(run, rs);
+	r = run_hook(run, &rs->source, rs->set.release, RUN_PRE_INSTALL, &item->err);
 	if (r < 0 && item->is_forced) {
 		kg_warning("%s", item->err.text);
 		item->err = (struct kg_err){ 0 };

@@ -237,8 +237,9 @@ struct run_item {
 	const char *const *dropped;   /* of what is active, and not in @rs any more */
 };
 /*
- * PRE_INSTALL, version sanity, archive, publish, depmod, register, POST_INSTALL. One that fails
- * leaves the others alone. 0, or the first failure, which is in @err too.
+ * PRE_INSTALL, version sanity, archive, publish, depmod, register, POST_INSTALL; before it
+ * POST_REMOVE of one that is forced over itself. One that fails leaves the others alone. 0, or
+ * the first failure, which is in @err too.
  */
 int run_install_items(struct run *run, const char *release, struct run_item *items,
 		      size_t n, struct kg_err *err) _must_check_;

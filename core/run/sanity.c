@@ -158,7 +158,7 @@ static int compare_live(struct run *run, const struct run_set *rs, const char *f
 					     O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_close_ int live_fd = open_live(run, rs->set.release, live);
 
-	*ret = (struct compared){ .order = SEAL_UNKNOWN };
+	*ret = (struct compared){ .order = SEAL_OTHER };
 	if (ours_fd < 0 || live_fd < 0)
 		return ours_fd < 0 ? -errno : live_fd;
 	ret->is_same_file = same_content(ours_fd, live_fd);
@@ -226,8 +226,7 @@ static bool checks_versions(const struct run *run, const struct run_item *item)
 
 enum choice {
 	CHOICE_INSTALL,
-	CHOICE_LEAVE,  /* not newer */
-	CHOICE_UNSURE, /* neither says a version */
+	CHOICE_LEAVE, /* not newer */
 };
 
 struct choosing {
@@ -257,10 +256,8 @@ static enum choice choose_against(struct choosing *c, const char *file, const ch
 
 	if (compare_live(c->run, rs, file, live, &cmp) < 0)
 		return CHOICE_INSTALL;
-	if (cmp.order == SEAL_NEWER || (is_ours && cmp.order != SEAL_OLDER))
+	if (cmp.order != SEAL_OLDER && (is_ours || cmp.order != SEAL_SAME))
 		return CHOICE_INSTALL;
-	if (cmp.order == SEAL_UNKNOWN)
-		return CHOICE_UNSURE;
 	kg_info("%s: %s %s is not newer than %s %s; it is left out (--force installs it)",
 		rs->set.release, base_name(file), cmp.ours.version ?: "", live,
 		cmp.there.version ?: "");
@@ -301,28 +298,6 @@ static enum choice choose_file(struct choosing *c, const char *file)
 		return choose_against(c, file, other, false);
 	return n == 0 && own != NULL ? choose_against(c, file, own, true)
 				     : CHOICE_INSTALL;
-}
-
-/*
- * Two modules without a version: DKMS 3.0 keeps the kernel's, 3.2 installs. The kernel's stays
- * as long as something of the package goes in; one that would be of no use at all is installed.
- */
-static void settle_unsure(struct choosing *c)
-{
-	bool has_other = false;
-
-	for (size_t i = 0; i < c->n_files; i++)
-		has_other = has_other || c->choices[i] == CHOICE_INSTALL;
-	for (size_t i = 0; i < c->n_files; i++) {
-		if (c->choices[i] != CHOICE_UNSURE)
-			continue;
-		c->choices[i] = has_other ? CHOICE_LEAVE : CHOICE_INSTALL;
-		if (has_other)
-			kg_info("%s: the kernel has %s itself and neither says a version; "
-				"it is left out (--force installs it)",
-				c->item->rs->set.release,
-				base_name(c->item->rs->set.files[i]));
-	}
 }
 
 static int pick(struct choosing *c, enum choice choice, const char *const **ret_files)
@@ -442,7 +417,6 @@ static int choose(struct choosing *c, struct kg_err *err)
 		return r;
 	for (size_t i = 0; i < c->n_files; i++)
 		c->choices[i] = choose_file(c, rs->set.files[i]);
-	settle_unsure(c);
 	r = pick(c, CHOICE_INSTALL, &c->item->files);
 	if (r == 0)
 		r = pick(c, CHOICE_LEAVE, &c->item->left_out);

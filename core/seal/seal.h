@@ -28,14 +28,17 @@ int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
 
 /* What a module says of itself; "" where it says nothing. */
 struct seal_version {
-	const char *version; /* MODULE_VERSION */
+	const char *version; /* MODULE_VERSION, its first word */
 	const char *srcversion;
 };
 /* Of a module file of any compression; in @arena. */
 int seal_read_version(int file_fd, struct arena *arena, struct seal_version *ret_version,
 		      struct kg_err *err) _must_check_;
-/* @a against @b by their versions; some is newer than none; without any, equal sources are the same. */
-enum seal_order { SEAL_OLDER, SEAL_SAME, SEAL_NEWER, SEAL_UNKNOWN };
+/*
+ * @a against @b by their versions, some being newer than none. SEAL_OTHER: of one version, but
+ * not of one source, or neither says anything.
+ */
+enum seal_order { SEAL_OLDER, SEAL_SAME, SEAL_OTHER, SEAL_NEWER };
 enum seal_order seal_compare_versions(const struct seal_version *a,
 				      const struct seal_version *b);
 

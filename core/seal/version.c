@@ -19,6 +19,21 @@ static int read_field(const struct module *module, const char *field, struct are
 	return 0;
 }
 
+/*
+ * Only the first word is the version. Modules of long ago had a checksum as the second, before
+ * there was a srcversion.
+ */
+static void split_version(struct arena *arena, struct seal_version *v)
+{
+	const size_t n = strcspn(v->version, " \t");
+	const char *rest = v->version + n;
+
+	rest += strspn(rest, " \t");
+	if (v->srcversion[0] == '\0')
+		v->srcversion = arena_strndup(arena, rest, strcspn(rest, " \t"));
+	v->version = arena_strndup(arena, v->version, n);
+}
+
 /* Files of /lib/modules, which depmod and modprobe read as root too: no sandbox here. */
 int seal_read_version(int file_fd, struct arena *arena, struct seal_version *ret_version,
 		      struct kg_err *err)
@@ -34,6 +49,10 @@ int seal_read_version(int file_fd, struct arena *arena, struct seal_version *ret
 		r = read_field(&module, "version", arena, &ret_version->version);
 	if (r == 0)
 		r = read_field(&module, "srcversion", arena, &ret_version->srcversion);
+	if (r == 0)
+		split_version(arena, ret_version);
+	if (r == 0 && arena->failed)
+		r = -ENOMEM;
 	return r < 0 ? kg_fail_errno(err, r, "cannot read a module's version") : 0;
 }
 
@@ -75,21 +94,12 @@ static int compare_text(const char *a, const char *b)
 enum seal_order seal_compare_versions(const struct seal_version *a,
 				      const struct seal_version *b)
 {
-	const bool has_a = a->version[0] != '\0';
-	const bool has_b = b->version[0] != '\0';
-	int r;
+	int r = compare_text(a->version, b->version);
 
-	if (!has_a && !has_b)
-		return a->srcversion[0] != '\0' &&
-				       strcmp(a->srcversion, b->srcversion) == 0
-			       ? SEAL_SAME
-			       : SEAL_UNKNOWN;
-	if (!has_b)
-		return SEAL_NEWER;
-	if (!has_a)
-		return SEAL_UNKNOWN;
-	r = compare_text(a->version, b->version);
-	if (r == 0)
-		return SEAL_SAME;
-	return r < 0 ? SEAL_OLDER : SEAL_NEWER;
+	if (r != 0)
+		return r < 0 ? SEAL_OLDER : SEAL_NEWER;
+	if (strcmp(a->version, b->version) != 0 ||
+	    strcmp(a->srcversion, b->srcversion) != 0)
+		return SEAL_OTHER;
+	return a->version[0] == '\0' && a->srcversion[0] == '\0' ? SEAL_OTHER : SEAL_SAME;
 }

@@ -167,6 +167,22 @@ static void put_replaces_what_was_there(void **state)
 	assert_false(is_there(f, TREE "/m/1/" K1 "/.kmodgate-part." ARCH));
 }
 
+/* Who installs what is registered with --symlink-modules does it twice. */
+static void put_of_what_is_there_already_keeps_it(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	make_added(f, "m", "1");
+	put(f, "one");
+	fd = reg_open_built(&f->sys, "m", "1", K1, ARCH, &f->err);
+	assert_true(fd >= 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(reg_put_built(&f->sys, &m1, K1, ARCH, fd, &f->err), 0);
+	assert_content(f, TREE "/m/1/" K1 "/" ARCH "/module/m.ko", "one");
+	close(fd);
+}
+
 static void put_wants_a_registered_source(void **state)
 {
 	struct fixture *f = *state;
@@ -357,6 +373,7 @@ int main(void)
 		TEST(sources_lists_only_good_ones),
 		TEST(put_makes_it_built),
 		TEST(put_replaces_what_was_there),
+		TEST(put_of_what_is_there_already_keeps_it),
 		TEST(put_wants_a_registered_source),
 		TEST(active_link_follows_set_and_clear),
 		TEST(foreign_active_link_is_none),

@@ -113,4 +113,12 @@ case_digimend_takes_the_place_of_what_the_kernel_has() {
     done
     expect_same_tree /tmp/corpus/{dkms,kmodgate}/removed
 }
-case_tp_smapi_is_what_dkms_makes_of_it() { corpus_both tp-smapi-dkms && corpus_expect_same; }
+# Neither the kernel's hdaps nor this one says a version: DKMS 3.0 leaves it out, 3.2 takes its place.
+case_tp_smapi_takes_the_place_of_what_says_no_version() {
+    corpus_both tp-smapi-dkms
+    expect_same_tree /tmp/corpus/{dkms,kmodgate}/installed/rc
+    expect_eq "$(diff /tmp/corpus/{dkms,kmodgate}/installed/files | sed -n '/^[<>]/p')" '> ./updates/dkms/hdaps.ko f 644 0:0 ' files
+    expect_eq "$(diff /tmp/corpus/{dkms,kmodgate}/installed/kernel | sed -n '/^[<>]/p')" '< kernel/drivers/platform/x86/hdaps.ko' kernel
+    expect_eq "$(diff /tmp/corpus/{dkms,kmodgate}/installed/sums | sed -n 's/^\([<>] [^ ]*\).*/\1/p')" '> hdaps.ko' sums
+    expect_same_tree /tmp/corpus/{dkms,kmodgate}/removed
+}
