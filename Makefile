@@ -55,9 +55,9 @@ Q = @printf '  %-4s %s\n' $(1) '$(2)';
 endif
 
 # Third-party libraries of the core; each one's header has one home (make check-layers).
-CORE_PC           := yaml-0.1 libcrypto libkmod zlib liblzma libzstd
-# Opened when needed: core/base/libarchive.h.
-LATE_PC           := libarchive
+CORE_PC           := yaml-0.1 zlib liblzma libzstd
+# Opened when needed: core/base/late.h.
+LATE_PC           := libarchive libcrypto libkmod
 pc_cflags         := $(shell $(PKG_CONFIG) --cflags $(CORE_PC) $(LATE_PC))
 pc_libs           := $(shell $(PKG_CONFIG) --libs $(CORE_PC))
 late_libs         := $(shell $(PKG_CONFIG) --libs $(LATE_PC))

@@ -2,17 +2,22 @@
 #include "core/base/digest.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/fd.h"
+#include "core/base/libcrypto.h"
 
 int digest_init(struct digest *d)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_MD_CTX *ctx;
+	int r = libcrypto_load(NULL);
 
-	*d = (struct digest){ .ctx = ctx };
+	*d = (struct digest){ 0 };
+	if (r < 0)
+		return r;
+	ctx = EVP_MD_CTX_new();
+	d->ctx = ctx;
 	if (ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1)
 		return 0;
 	digest_fini(d);
@@ -21,7 +26,8 @@ int digest_init(struct digest *d)
 
 void digest_fini(struct digest *d)
 {
-	EVP_MD_CTX_free(d->ctx);
+	if (d->ctx != NULL)
+		EVP_MD_CTX_free(d->ctx);
 	d->ctx = NULL;
 }
 

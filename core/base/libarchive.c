@@ -1,35 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/base/libarchive.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "core/base/str.h"
+#include "core/base/late.h"
 
 #define SONAME "libarchive.so.13"
 
-/* What packaging tools read to learn of a library that is not linked: the ELF note "FDO". */
-#define NOTE_TEXT \
-	"[{\"feature\":\"archive\",\"description\":\"package archives\"," \
-	"\"priority\":\"required\",\"soname\":[\"" SONAME "\"]}]"
-struct dlopen_note {
-	unsigned int name_size;
-	unsigned int text_size;
-	unsigned int type;
-	char name[4];
-	_Alignas(unsigned int) char text[sizeof(NOTE_TEXT)];
-};
-__attribute__((used, section(".note.dlopen"),
-	       aligned(4))) static const struct dlopen_note note = {
-	.name_size = 4,
-	.text_size = sizeof(NOTE_TEXT),
-	.type = 0x407c0c0a,
-	.name = "FDO",
-	.text = NOTE_TEXT,
-};
+LATE_NOTE("archive", "package archives", SONAME);
 
 typedef struct archive ar;
 typedef struct archive_entry entry;
@@ -121,10 +100,7 @@ void archive_set_error(ar *a, int code, const char *fmt, ...)
 	own_set_error(a, code, "%s", text);
 }
 
-static const struct {
-	const char *name;
-	void *slot; /* of a function pointer; POSIX has those as large as a void pointer */
-} calls[] = {
+static const struct late_call calls[] = {
 #define X(result, name, params, args) { #name, &own_##name },
 	CALLS(X)
 #undef X
@@ -136,26 +112,11 @@ static struct kg_err load_err;
 
 static void load(void)
 {
-	void *library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
-
-	if (library == NULL) {
-		kg_fail(&load_err, -EOPNOTSUPP, "cannot load %s: %s", SONAME, dlerror());
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		void *found = dlsym(library, calls[i].name);
-
-		if (found == NULL) {
-			kg_fail(&load_err, -EOPNOTSUPP, "%s has no %s()", SONAME,
-				calls[i].name);
-			return;
-		}
-		memcpy(calls[i].slot, &found, sizeof(found));
-	}
+	late_load(SONAME, calls, ARRAY_SIZE(calls), &load_err);
 }
 
 int libarchive_load(struct kg_err *err)
 {
 	pthread_once(&once, load);
-	return load_err.code == 0 ? 0 : kg_fail(err, load_err.code, "%s", load_err.text);
+	return late_result(&load_err, err);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/base/digest.h"
+#include "core/base/libcrypto.h"
 
 #define CC1_TIMEOUT_MS 10000
 
@@ -89,8 +90,10 @@ int build_toolchain_identity(const struct sandbox *view, const struct kg_headers
 	_cleanup_str_ struct str said = { 0 };
 	struct build_tools tools;
 	char hex[DIGEST_HEX_SIZE];
-	int r = tools_find(&req, arena, &tools, &said, err);
+	int r = libcrypto_load(err); /* ours, not the view's */
 
+	if (r == 0)
+		r = tools_find(&req, arena, &tools, &said, err);
 	if (r < 0)
 		return r;
 	r = digest_hex(str_get(&said), said.len, hex);

@@ -46,7 +46,8 @@ struct sandbox {
 	/*
 	 * Runs inside, unprivileged, with descriptors 0-2 only; its return value (0-124)
 	 * is the exit status. Writes with write(2) or dprintf(3): stdio's buffers are the
-	 * caller's.
+	 * caller's. A library that it needs is opened before (core/base/late.h): inside, the
+	 * view's would be.
 	 */
 	int (*call)(void *data);
 	void *data;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/libkmod.h"
 #include "core/base/log.h"
 #include "core/base/name.h"
 #include "core/seal/verify.h"
@@ -171,7 +172,10 @@ int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
 		.report_fd = STDOUT_FILENO,
 	};
 	struct sandbox how = *req->view;
+	int r = libkmod_load(err); /* ours, not the view's */
 
+	if (r < 0)
+		return r;
 	how.release = req->release;
 	how.cwd = "/";
 	how.argv = NULL;

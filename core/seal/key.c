@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/seal/key.h"
 
-#include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -75,6 +72,9 @@ int key_read(int dir_fd, const char *name, EVP_PKEY **ret_key, struct kg_err *er
 	size_t len;
 	int r;
 
+	r = libcrypto_load(err);
+	if (r < 0)
+		return r;
 	fd = open_file(dir_fd, name, &st, err);
 	if (fd < 0)
 		return fd;
@@ -102,6 +102,9 @@ int key_read_cert(int dir_fd, const char *name, X509 **ret_cert, struct kg_err *
 	size_t len;
 	int r;
 
+	r = libcrypto_load(err);
+	if (r < 0)
+		return r;
 	fd = open_file(dir_fd, name, &st, err);
 	if (fd < 0)
 		return fd;

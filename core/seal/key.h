@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* Private to seal/: the signing key and its certificate, read from files. */
-#include <openssl/cms.h>
-#include <openssl/evp.h>
-#include <openssl/provider.h>
-#include <openssl/x509.h>
-
 #include "core/base/err.h"
+#include "core/base/libcrypto.h"
 
 static inline void free_bio(BIO **bio)
 {
-	BIO_free(*bio);
+	if (*bio != NULL)
+		BIO_free(*bio);
 }
 static inline void free_key(EVP_PKEY **key)
 {
-	EVP_PKEY_free(*key);
+	if (*key != NULL)
+		EVP_PKEY_free(*key);
 }
 static inline void free_cert(X509 **cert)
 {
-	X509_free(*cert);
+	if (*cert != NULL)
+		X509_free(*cert);
 }
 static inline void free_cms(CMS_ContentInfo **cms)
 {
-	CMS_ContentInfo_free(*cms);
+	if (*cms != NULL)
+		CMS_ContentInfo_free(*cms);
 }
 static inline void unload_provider(OSSL_PROVIDER **provider)
 {

@@ -3,11 +3,6 @@
 #include "core/seal/seal.h"
 
 #include <limits.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -170,6 +165,9 @@ int seal_make_key(int dir_fd, const char *key_name, const char *cert_name,
 
 	if (has_key && has_cert)
 		return 0;
+	r = libcrypto_load(err);
+	if (r < 0)
+		return r;
 	if (has_cert)
 		return kg_fail(err, -KGE_SIGN,
 			       "certificate %s is there, but not its key %s", cert_name,

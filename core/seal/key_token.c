@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A key that stays in its token: libcrypto's store, by whatever provider "pkcs11" the machine has. */
-#include <openssl/err.h>
-#include <openssl/store.h>
-#include <openssl/ui.h>
 
 #include "core/seal/key.h"
 
@@ -38,6 +35,10 @@ static EVP_PKEY *open_key(const char *uri)
 int key_read_token(const char *uri, OSSL_PROVIDER **ret_provider, EVP_PKEY **ret_key,
 		   struct kg_err *err)
 {
+	int r = libcrypto_load(err);
+
+	if (r < 0)
+		return r;
 	*ret_provider = OSSL_PROVIDER_try_load(NULL, "pkcs11", 1);
 	if (*ret_provider == NULL) {
 		ERR_clear_error();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/seal/module.h"
 
-#include <libkmod.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/fd.h"
+#include "core/base/libkmod.h"
 #include "core/seal/unpack.h"
 
 /* libkmod would print to stderr, which may be the package manager's. */
@@ -41,7 +41,10 @@ static int open_kmod(struct module *module)
 {
 	const char *no_config = NULL;
 	char path[32];
+	int r = libkmod_load(NULL);
 
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", module->fd);
 	module->ctx = kmod_new("/", &no_config);
 	if (module->ctx == NULL)

@@ -2,7 +2,6 @@
 #include "core/seal/seal.h"
 
 #include <arpa/inet.h>
-#include <openssl/cms.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -111,9 +110,12 @@ int seal_sign(const void *module, size_t len, const struct seal_key *with,
 	_cleanup_provider_ OSSL_PROVIDER *provider = NULL; /* outlives its key */
 	_cleanup_key_ EVP_PKEY *key = NULL;
 	_cleanup_cert_ X509 *cert = NULL;
-	struct signer by = { .hash = EVP_get_digestbyname(with->hash) };
-	int r;
+	struct signer by = { 0 };
+	int r = libcrypto_load(err);
 
+	if (r < 0)
+		return r;
+	by.hash = EVP_get_digestbyname(with->hash);
 	if (by.hash == NULL)
 		return kg_fail(err, -KGE_SIGN, "unknown signature hash '%s'", with->hash);
 	if (len > INT32_MAX)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/fd.h"
+#include "core/base/libcrypto.h"
 #include "core/base/log.h"
 #include "core/base/name.h"
 #include "core/stage/kconfig.h"
@@ -120,8 +121,10 @@ static int headers_scan(const struct sandbox *view, struct scan_ask *ask,
 	_cleanup_str_ struct str out = { 0 };
 	struct sandbox how = *view;
 	int status = 0;
-	int r;
+	int r = libcrypto_load(err); /* ours, not the view's */
 
+	if (r < 0)
+		return r;
 	how.argv = NULL;
 	how.call = scan_in_view;
 	how.data = ask;

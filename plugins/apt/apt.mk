@@ -19,13 +19,13 @@ $(A)/apt-event $(A)/dpkg-event $(A)/apt-settle: $(B)/libplugin.a $(B)/libbase.a
 $(A)/apt-plan: $(call apt_obj,plan_main planner kernels headers kept archives removed policy txn \
 	       dpkgdb deb tar unzip version) $(apt_light) $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
-		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto zlib liblzma libzstd)
+		$(shell $(PKG_CONFIG) --libs yaml-0.1 zlib liblzma libzstd)
 
 $(A)/apt-state: $(call apt_obj,state_main)
 $(A)/apt-hold:  $(call apt_obj,hold_main hold)
 $(A)/apt-state $(A)/apt-hold: $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) $(apt_link) \
-		$(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
+		$(shell $(PKG_CONFIG) --libs yaml-0.1)
 
 # The only C++.
 $(A)/apt-fetch: $(call apt_obj,fetch_main shim version deb_pool deb tar unzip) \

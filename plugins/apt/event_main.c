@@ -47,15 +47,13 @@ int main(void)
 
 	copy = r == 0 ? malloc(len + 1) : NULL;
 	if (copy == NULL) {
-		say(
-			"warning: cannot read what apt sent: kernel modules are not checked");
+		say("warning: cannot read what apt sent: kernel modules are not checked");
 		return EVENT_GO_ON;
 	}
 	memcpy(copy, text, len + 1);
 	r = stream_parse(copy, len, &s, &err);
 	if (r < 0) {
-		say("warning: %s: kernel modules are not checked",
-			  kg_err_text(&err, r));
+		say("warning: %s: kernel modules are not checked", kg_err_text(&err, r));
 		return EVENT_GO_ON;
 	}
 	verdict = judge_transaction(text, len, &s);

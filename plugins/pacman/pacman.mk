@@ -23,7 +23,7 @@ $(PAC_B)/pacman-state: $(call pac_obj,state_main cmdline config open)
 $(PAC_B)/pacman-hold: $(call pac_obj,hold_main hold cmdline)
 $(addprefix $(PAC_B)/,$(PAC_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
-		$(pac_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
+		$(pac_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1)
 
 # Never below /etc/pacman.d/hooks: what is there runs for other roots, too, where we are not.
 install-pacman: $(addprefix $(PAC_B)/,$(PAC_PROGRAMS))

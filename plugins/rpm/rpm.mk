@@ -35,7 +35,7 @@ $(RPM_B)/rpm-state: $(call rpm_obj,state_main)
 $(RPM_B)/rpm-locks: $(call rpm_obj,hold_main hold hold_record hold_toml toml)
 $(addprefix $(RPM_B)/,$(RPM_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
-		$(rpm_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1 libcrypto)
+		$(rpm_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1)
 
 # zypper's commit plugin: json-c, nothing of librpm.
 HAVE_JSON_C := $(shell $(PKG_CONFIG) --exists json-c && echo yes)
@@ -43,7 +43,7 @@ ZYPP_PROGRAM := $(if $(HAVE_JSON_C),$(B)/plugins/zypper/zypp-commit)
 PROGRAMS     += $(ZYPP_PROGRAM)
 $(B)/plugins/zypper/zypp-commit: $(B)/plugins/zypper/commit_main.o $(B)/libbase.a
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $^ \
-		$(shell $(PKG_CONFIG) --libs json-c yaml-0.1 libcrypto)
+		$(shell $(PKG_CONFIG) --libs json-c yaml-0.1)
 $(B)/plugins/zypper/%.o: ALL_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags json-c)
 
 zypp_plugin_dir := $(DESTDIR)$(PREFIX)/lib/zypp/plugins/commit
