@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/digest.h"
 #include "core/base/fd.h"
 #include "core/recipe/recipe.h"
 
@@ -43,6 +44,8 @@ static void print_text(const char *name, const char *text)
 
 static void print_recipe(const struct kg_recipe *rc)
 {
+	char hex[DIGEST_HEX_SIZE];
+
 	printf("source: %s/%s\n", rc->name, rc->version);
 	for (size_t i = 0; i < rc->n_modules; i++) {
 		const struct kg_recipe_module *m = &rc->modules[i];
@@ -66,7 +69,8 @@ static void print_recipe(const struct kg_recipe *rc)
 	       rc->no_weak_modules);
 	print_text("excluded", rc->is_excluded ? rc->excluded_why : NULL);
 	print_list("warning", rc->warnings);
-	printf("identity: %s\n", rc->identity);
+	if (digest_hex(rc->identity, strlen(rc->identity), hex) == 0)
+		printf("identity: %s\n", hex);
 }
 
 static int open_source(int root_fd, int stage_fd, const char *path)
