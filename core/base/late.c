@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "core/base/log.h"
+
 void late_load(const char *soname, const struct late_call *calls, size_t n,
 	       struct kg_err *ret_err)
 {
@@ -27,6 +29,9 @@ void late_load(const char *soname, const struct late_call *calls, size_t n,
 
 int late_result(const struct kg_err *load_err, struct kg_err *err)
 {
-	return load_err->code == 0 ? 0
-				   : kg_fail(err, load_err->code, "%s", load_err->text);
+	if (load_err->code == 0)
+		return 0;
+	if (err == NULL)
+		kg_warning("%s", load_err->text);
+	return kg_fail(err, load_err->code, "%s", load_err->text);
 }

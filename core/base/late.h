@@ -15,8 +15,22 @@ struct late_call {
 /* Opens it and fills all slots. On failure @ret_err says why; for late_result(). */
 void late_load(const char *soname, const struct late_call *calls, size_t n,
 	       struct kg_err *ret_err);
-/* 0, or what late_load() left, once more. */
+/* 0, or what late_load() left, once more; @err NULL: said as a warning, as nobody else will. */
 int late_result(const struct kg_err *load_err, struct kg_err *err);
+
+/* LIBRARY_load() of the array "calls": opens it at the first call, whichever thread makes it. */
+#define LATE_LOADER(library, soname) \
+	static struct kg_err load_err; \
+	static void load_once(void) \
+	{ \
+		late_load(soname, calls, ARRAY_SIZE(calls), &load_err); \
+	} \
+	int library##_load(struct kg_err *err) \
+	{ \
+		static pthread_once_t once = PTHREAD_ONCE_INIT; \
+		pthread_once(&once, load_once); \
+		return late_result(&load_err, err); \
+	}
 
 /*
  * What packaging tools read to learn of a library that is not linked: the ELF note "FDO" (the UAPI group's

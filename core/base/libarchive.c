@@ -107,16 +107,4 @@ static const struct late_call calls[] = {
 		{ "archive_set_error", &own_set_error },
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct kg_err load_err;
-
-static void load(void)
-{
-	late_load(SONAME, calls, ARRAY_SIZE(calls), &load_err);
-}
-
-int libarchive_load(struct kg_err *err)
-{
-	pthread_once(&once, load);
-	return late_result(&load_err, err);
-}
+LATE_LOADER(libarchive, SONAME)

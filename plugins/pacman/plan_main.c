@@ -48,7 +48,7 @@ static int read_paths(struct strv *ret, bool *ret_matters, struct kg_err *err)
 
 /* ---- the plan ---- */
 
-static uint64_t growth(const struct planner *p)
+uint64_t planner_growth(const struct planner *p)
 {
 	off_t more = 0;
 
@@ -66,15 +66,7 @@ static uint64_t growth(const struct planner *p)
 
 static int make_plan(struct planner *p, struct kg_err *err)
 {
-	static const struct planning_steps steps = {
-		.add_kernels = planner_add_kernels,
-		.add_sources = planner_add_sources,
-		.growth = growth,
-		.add_headers = planner_add_headers,
-		.add_archives = planner_add_archives,
-		.add_removed = planner_add_removed,
-	};
-	int r = planning_make(&steps, p, p->plan, err);
+	int r = planner_make(p, err);
 
 	return r < 0 ? r : planning_seal(p->plan, "pacman", &p->txn->owner, err);
 }

@@ -78,7 +78,7 @@ static int load_line(struct txn *txn, const char *line, struct kg_err *err)
 
 /* ---- the plan ---- */
 
-static uint64_t growth(const struct planner *p)
+uint64_t planner_growth(const struct planner *p)
 {
 	uint64_t more = 0;
 	uint64_t less = 0;
@@ -99,16 +99,8 @@ static uint64_t growth(const struct planner *p)
 
 static int make_plan(const struct request *req, struct planner *p, struct kg_err *err)
 {
-	static const struct planning_steps steps = {
-		.add_kernels = planner_add_kernels,
-		.add_sources = planner_add_sources,
-		.growth = growth,
-		.add_headers = planner_add_headers,
-		.add_archives = planner_add_archives,
-		.add_removed = planner_add_removed,
-	};
 	struct owner owner = { .pid = req->owner };
-	int r = planning_make(&steps, p, p->plan, err);
+	int r = planner_make(p, err);
 
 	if (r == 0 && proc_start_time(owner.pid, &owner.start) < 0)
 		r = kg_fail(err, -ESRCH, "process %d is not there", owner.pid);

@@ -113,3 +113,19 @@ pac_breaks_after_the_gate() {
     expect_no_dkms "$PAC_NEW"
     expect_pac_settled
 }
+
+# An upgrade that goes well, from the gate to the initramfs; the .ko is the one a build after the installation gives.
+pac_upgrades() {
+    expect_pac_served "$PAC_OLD" acpi_call
+    pac_repos new modules
+    run "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_order 'Building kernel modules before' "kmodgate: $(re "$PAC_NEW"): ready: acpi-call/" '^upgrading linux' \
+        'Updating module dependencies' 'Installing the kernel modules' 'Removing kernel modules' 'Updating linux initcpios'
+    expect_pac_served "$PAC_NEW" acpi_call
+    expect_no_path "/usr/lib/modules/$PAC_OLD"
+    expect_no_dkms "$PAC_OLD"
+    expect_pac_settled
+    expect_builds 1 acpi-call "$PAC_NEW"
+    expect_pac_built_alike "$PAC_NEW"
+}

@@ -5,20 +5,7 @@
 
 # bed: layer=kgarch uname=old-cloud limit=200
 case_a_good_module_is_built_before_anything_is_unpacked() {
-    expect_pac_served "$PAC_OLD" acpi_call
-    pac_repos new modules
-    run "${PACMAN[@]}" -Su
-    expect_rc 0
-    expect_order 'Building kernel modules before' "kmodgate: $(re "$PAC_NEW"): ready: acpi-call/" '^upgrading linux' \
-        'Updating module dependencies' 'Installing the kernel modules' 'Removing kernel modules' 'Updating linux initcpios'
-    expect_pac_served "$PAC_NEW" acpi_call
-    expect_no_path "/usr/lib/modules/$PAC_OLD"
-    expect_no_dkms "$PAC_OLD"
-    expect_pac_settled
-    expect_builds 1 acpi-call "$PAC_NEW"
-
-    note "the .ko is the one a build after the installation gives"
-    expect_pac_built_alike "$PAC_NEW"
+    pac_upgrades
 }
 
 case_a_broken_module_stops_it_and_nothing_has_changed() {
