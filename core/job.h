@@ -59,6 +59,8 @@ struct kg_recipe_module {
 		dest_location; /* as dkms.conf says: "/updates/dkms"; overridden per distribution */
 	bool strip;
 	bool is_excluded; /* BUILD_EXCLUSIVE_*[i] of this module alone */
+	/* once built: symbols it needs that nobody has, as a sentence; NULL none */
+	const char *lacks;
 };
 
 /* dkms.conf for one release and architecture, overrides and directives applied. */
@@ -148,7 +150,8 @@ struct kg_job {
 	const char *release;
 	const char *arch;
 	const struct kg_plan_kernel
-		*kernel; /* NULL: no kernel of the plan (a source job) */
+		*kernel;      /* NULL: no kernel of the plan (a source job) */
+	const char *works_on; /* a release that it is installed for; NULL none */
 	bool works_here; /* installed for the running kernel, or newest of this flavour, or last time */
 	bool wants_autoinstall; /* only when dkms.conf says AUTOINSTALL */
 	bool is_required;	/* a failure stops the transaction */

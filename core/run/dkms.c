@@ -168,6 +168,7 @@ int run_make_set(struct run *run, struct kg_job *job, struct run_set *ret_set,
 			run_report_to_apport(run, job);
 		return r;
 	}
+	run_warn_lacking(job);
 	sealed_name(run, job, name);
 	return run_seal_job(run, job, run->work_fd, name, ret_set, err);
 }

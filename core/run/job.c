@@ -316,6 +316,14 @@ static int build_sources(struct making *m, const struct sandbox *view)
 	return r < 0 ? fail(m, result.phase, r) : 0;
 }
 
+static void keep_lacks(struct making *m, const struct seal_findings *found)
+{
+	for (size_t i = 0; i < m->recipe.n_modules; i++)
+		if (found->lacks[i] != NULL)
+			m->recipe.modules[i].lacks =
+				arena_strdup(&m->run->arena, found->lacks[i]);
+}
+
 static int check_product(struct making *m, const struct sandbox *view)
 {
 	_cleanup_close_ int out_fd = fd_open_dir_at(m->work_fd, "out", &m->job->err);
@@ -330,14 +338,18 @@ static int check_product(struct making *m, const struct sandbox *view)
 		.n_depend_fds = m->n_depends,
 		.view = view,
 	};
+	struct seal_findings found = { 0 };
+	int r;
 
 	if (out_fd < 0 || depend_fds == NULL)
 		return fail(m, KG_PHASE_CHECK, out_fd < 0 ? out_fd : -ENOMEM);
 	for (size_t i = 0; i < m->n_depends; i++)
 		depend_fds[i] = m->depends[i].dir_fd;
-	if (seal_check(&req, NULL, &m->job->err) < 0)
-		return fail(m, KG_PHASE_CHECK, m->job->err.code);
-	return 0;
+	r = seal_check(&req, &found, &m->job->err);
+	if (r == 0)
+		keep_lacks(m, &found);
+	seal_findings_fini(&found);
+	return r < 0 ? fail(m, KG_PHASE_CHECK, m->job->err.code) : 0;
 }
 
 /*

@@ -291,21 +291,20 @@ static bool is_active(struct run *run, const char *name, const char *release)
 	       version != NULL;
 }
 
-/* Installed for the running kernel, the newest one of that flavour, or at the last settle. */
-static bool works_here(struct run *run, const char *name, const char *release,
-		       const struct strv *releases)
+/* It is installed for the running kernel, the newest other one of that flavour, or this. */
+static const char *find_working(struct run *run, const char *name, const char *release,
+				const struct strv *releases)
 {
-	const char *flavour = run_flavour(release);
-	const char *newest = NULL;
+	const char *candidates[] = { run->sys->running, NULL, release };
 
 	for (size_t i = 0; i < releases->n; i++)
-		if (strcmp(run_flavour(releases->v[i]), flavour) == 0 &&
+		if (strcmp(run_flavour(releases->v[i]), run_flavour(release)) == 0 &&
 		    strcmp(releases->v[i], release) != 0)
-			newest = releases->v[i];
-	return is_active(run, name, run->sys->running) ||
-	       (newest != NULL && is_active(run, name, newest)) ||
-	       is_active(run, name, release) ||
-	       run_worked_before(run->sys, name, flavour);
+			candidates[1] = releases->v[i];
+	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
+		if (candidates[i] != NULL && is_active(run, name, candidates[i]))
+			return arena_strdup(&run->arena, candidates[i]);
+	return NULL;
 }
 
 static int add_job(struct run *run, const struct kg_source *source, const char *release,
@@ -323,8 +322,10 @@ static int add_job(struct run *run, const struct kg_source *source, const char *
 		.arch = arena_strdup(&run->arena, arch),
 		.kernel = kernel,
 		.wants_autoinstall = true,
-		.works_here = works_here(run, source->name, release, releases),
+		.works_on = find_working(run, source->name, release, releases),
 	};
+	job->works_here = job->works_on != NULL ||
+			  run_worked_before(run->sys, source->name, run_flavour(release));
 	job->is_required = require == KG_REQUIRE_ALWAYS ||
 			   (require == KG_REQUIRE_WHEN_WORKING &&
 			    (job->works_here || source->change == KG_CHANGE_ENTERS));

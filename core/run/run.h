@@ -119,6 +119,14 @@ bool run_must_stop(const struct run *run);
 void run_report_stop(struct run *run);
 void run_report_pass(struct run *run);
 
+/* ---- lacking.c: modules that need symbols nobody has ---- */
+void run_warn_lacking(const struct kg_job *job);
+/*
+ * A module that lacks symbols now and did not before fails a required @job, so does one of a
+ * source that is always required; the others are warned of.
+ */
+void run_judge_lacking(struct run *run, struct kg_job *job);
+
 /* ---- set.c ---- */
 /* A job's files as they will be installed. */
 struct run_set {

@@ -122,6 +122,7 @@ void run_make_plan_job(struct run *run, struct kg_job *job)
 {
 	run_make_job(run, job);
 	judge_excluded(run, job);
+	run_judge_lacking(run, job);
 }
 
 bool run_must_stop(const struct run *run)

@@ -191,12 +191,11 @@ int sandbox_run(const struct sandbox *how, int timeout_ms, int *ret_status,
 	return r < 0 ? r : spawn_wait(&child, timeout_ms, ret_status, err);
 }
 
-int sandbox_capture(const struct sandbox *how, int timeout_ms, size_t max,
-		    struct str *out, int *ret_status, struct kg_err *err)
+/* @slot: the member of @with_pipe that becomes the pipe's writing end. */
+static int capture(struct sandbox *with_pipe, int *slot, int timeout_ms, size_t max,
+		   struct str *out, int *ret_status, struct kg_err *err)
 {
 	_cleanup_close_ int read_fd = -1;
-	_cleanup_close_ int write_fd = -1;
-	struct sandbox with_pipe = *how;
 	struct kg_child child = { .pidfd = -1 };
 	int fds[2];
 	int r;
@@ -204,16 +203,33 @@ int sandbox_capture(const struct sandbox *how, int timeout_ms, size_t max,
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return kg_fail_errno(err, -errno, "cannot make a pipe");
 	read_fd = fds[0];
-	write_fd = fds[1];
-	with_pipe.out_fd = write_fd;
-	r = sandbox_start(&with_pipe, &child, err);
+	*slot = fds[1];
+	r = sandbox_start(with_pipe, &child, err);
+	close(fds[1]);
 	if (r < 0)
 		return r;
-	close(TAKE_FD(write_fd));
 	r = spawn_drain(read_fd, timeout_ms, max, out, err);
 	if (r == 0)
 		return spawn_wait(&child, timeout_ms, ret_status, err);
 	/* what it said is not whole: end it, whatever it would say */
 	(void)!spawn_wait(&child, 0, ret_status, NULL);
 	return r;
+}
+
+int sandbox_capture(const struct sandbox *how, int timeout_ms, size_t max,
+		    struct str *out, int *ret_status, struct kg_err *err)
+{
+	struct sandbox with_pipe = *how;
+
+	return capture(&with_pipe, &with_pipe.out_fd, timeout_ms, max, out, ret_status,
+		       err);
+}
+
+int sandbox_capture_errors(const struct sandbox *how, int timeout_ms, size_t max,
+			   struct str *out, int *ret_status, struct kg_err *err)
+{
+	struct sandbox with_pipe = *how;
+
+	return capture(&with_pipe, &with_pipe.err_fd, timeout_ms, max, out, ret_status,
+		       err);
 }

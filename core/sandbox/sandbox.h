@@ -80,3 +80,7 @@ int sandbox_run(const struct sandbox *how, int timeout_ms, int *ret_status,
  */
 int sandbox_capture(const struct sandbox *how, int timeout_ms, size_t max,
 		    struct str *out, int *ret_status, struct kg_err *err) _must_check_;
+/* The same with stderr alone; stdout goes where out_fd says. */
+int sandbox_capture_errors(const struct sandbox *how, int timeout_ms, size_t max,
+			   struct str *out, int *ret_status,
+			   struct kg_err *err) _must_check_;

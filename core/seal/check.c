@@ -70,8 +70,16 @@ static int add_binds(struct sandbox *how, const struct seal_check_request *req,
 struct report {
 	const char *file; /* looked at last */
 	struct str failures;
-	struct strv *depends; /* NULL: not asked for */
+	struct seal_findings *findings;
+	size_t n_modules;
 };
+
+void seal_findings_fini(struct seal_findings *findings)
+{
+	strv_fini(&findings->depends);
+	arena_fini(&findings->arena);
+	*findings = (struct seal_findings){ 0 };
+}
 
 /* Bytes of a hostile module end on a terminal otherwise. */
 static void make_printable(char *text)
@@ -79,6 +87,17 @@ static void make_printable(char *text)
 	for (; *text != '\0'; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			*text = '?';
+}
+
+/* "3 x.ko: symbol a is not in ..." */
+static void take_lack(struct report *report, const char *text)
+{
+	struct seal_findings *found = report->findings;
+	char *end;
+	const unsigned long i = strtoul(text, &end, 10);
+
+	if (end != text && *end == ' ' && i < report->n_modules)
+		found->lacks[i] = arena_strdup(&found->arena, end + 1);
 }
 
 static void report_take(struct report *report, char *line)
@@ -100,8 +119,11 @@ static void report_take(struct report *report, char *line)
 		kg_warning("%s", text);
 		break;
 	case 'D':
-		if (report->depends != NULL && name_is_word(text))
-			strv_add(report->depends, text);
+		if (name_is_word(text))
+			strv_add(&report->findings->depends, text);
+		break;
+	case 'L':
+		take_lack(report, text);
 		break;
 	}
 }
@@ -138,11 +160,10 @@ static int judge(const struct report *report, int status, struct kg_err *err)
 	}
 }
 
-static int check_in(const struct sandbox *how, struct strv *ret_depends,
-		    struct kg_err *err)
+static int check_in(const struct sandbox *how, struct report *report, struct kg_err *err)
 {
 	_cleanup_str_ struct str text = { 0 };
-	struct report report = { .depends = ret_depends };
+	const struct seal_findings *found = report->findings;
 	int status = -1;
 	int r = sandbox_capture(how, CHECK_TIMEOUT_MS, REPORT_MAX_BYTES, &text, &status,
 				err);
@@ -150,15 +171,15 @@ static int check_in(const struct sandbox *how, struct strv *ret_depends,
 	if (r < 0)
 		return r;
 	if (text.len > 0)
-		report_read(&report, text.p);
-	r = judge(&report, status, err);
-	str_fini(&report.failures);
-	if (r == 0 && ret_depends != NULL && !strv_ok(ret_depends))
+		report_read(report, text.p);
+	r = judge(report, status, err);
+	str_fini(&report->failures);
+	if (r == 0 && (!strv_ok(&found->depends) || found->arena.failed))
 		return kg_fail_errno(err, -ENOMEM, "checking modules");
 	return r;
 }
 
-int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
+int seal_check(const struct seal_check_request *req, struct seal_findings *ret_findings,
 	       struct kg_err *err)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
@@ -171,11 +192,16 @@ int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
 		.n_depends = req->n_depend_fds,
 		.report_fd = STDOUT_FILENO,
 	};
+	struct report report = { .findings = ret_findings,
+				 .n_modules = req->recipe->n_modules };
 	struct sandbox how = *req->view;
 	int r = libkmod_load(err); /* ours, not the view's */
 
 	if (r < 0)
 		return r;
+	*ret_findings = (struct seal_findings){ 0 };
+	ret_findings->lacks = arena_array(&ret_findings->arena, report.n_modules + 1,
+					  sizeof(*ret_findings->lacks));
 	how.release = req->release;
 	how.cwd = "/";
 	how.argv = NULL;
@@ -191,7 +217,8 @@ int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
 				       req->recipe->modules[i].dest_name);
 	if (!name_is_word(req->release))
 		return kg_fail(err, -EINVAL, "not a kernel release: '%s'", req->release);
-	if (add_mask(&how, &arena) < 0 || add_binds(&how, req, &arena) < 0)
+	if (ret_findings->lacks == NULL || add_mask(&how, &arena) < 0 ||
+	    add_binds(&how, req, &arena) < 0)
 		return kg_fail_errno(err, -ENOMEM, "checking modules");
-	return check_in(&how, ret_depends, err);
+	return check_in(&how, &report, err);
 }

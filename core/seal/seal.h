@@ -15,15 +15,26 @@ struct seal_check_request {
 	const struct sandbox *view;
 };
 
+/* What is no reason to refuse modules. { 0 } is empty. */
+struct seal_findings {
+	struct arena arena;
+	struct strv
+		depends; /* modules, siblings left out, that provide symbols to ours */
+	const char *
+		*lacks; /* of each module of the recipe: as in struct kg_recipe_module */
+};
+void seal_findings_fini(struct seal_findings *findings);
+
 /*
  * Inside the sandbox, by libkmod: every declared file is there, a relocatable ELF for the
  * target's machine, vermagic is the target's (that of the kernel's own modules where the view
- * has them, else of the release and the config), every undefined symbol is in the headers'
- * Module.symvers, in a sibling or in a BUILD_DEPENDS with the same CRC. -KGE_CHECK says which:
- * one reason for each module that does not fit. @ret_depends (may be NULL): names of modules,
- * siblings left out, that provide symbols to ours. The build user must be able to read @out_fd.
+ * has them, else of the release and the config), every undefined symbol that the headers'
+ * Module.symvers, a sibling or a BUILD_DEPENDS has is there with the same CRC. -KGE_CHECK says
+ * which: one reason for each module that does not fit. A symbol that nobody has is a finding:
+ * modpost refuses it, unless the module's makefile says that another will bring it.
+ * The build user must be able to read @out_fd.
  */
-int seal_check(const struct seal_check_request *req, struct strv *ret_depends,
+int seal_check(const struct seal_check_request *req, struct seal_findings *ret_findings,
 	       struct kg_err *err) _must_check_;
 
 /* What a module says of itself; "" where it says nothing. */

@@ -204,14 +204,14 @@ static int resolve(const struct module_symbol *symbol, void *data)
 	return 0;
 }
 
-/* "symbols a, b, c and 4 more are not in RELEASE (Module.symvers)" */
-static void complain_of(struct check *c, const char *file, const struct problem *p,
-			const char *one, const char *many)
+/* "x.ko: symbols a, b, c and 4 more are not in RELEASE (Module.symvers)"; NULL: no problem. */
+static const char *describe(struct check *c, const char *file, const struct problem *p,
+			    const char *one, const char *many)
 {
 	_cleanup_str_ struct str names = { 0 };
 
 	if (p->n == 0)
-		return;
+		return NULL;
 	for (size_t i = 0; i < p->names.n; i++)
 		str_addf(&names, "%s%s",
 			 i == 0		? ""
@@ -220,9 +220,23 @@ static void complain_of(struct check *c, const char *file, const struct problem 
 			 p->names.v[i]);
 	if (p->n > p->names.n)
 		str_addf(&names, " and %zu more", p->n - p->names.n);
-	complain(c, "%s.ko: symbol%s %s %s %s (Module.symvers)", file,
-		 p->n > 1 ? "s" : "", str_get(&names), p->n > 1 ? many : one,
-		 c->v->release);
+	return arena_printf(&c->arena, "%s.ko: symbol%s %s %s %s (Module.symvers)", file,
+			    p->n > 1 ? "s" : "", str_get(&names), p->n > 1 ? many : one,
+			    c->v->release);
+}
+
+static void report_imports(struct check *c, const struct kg_recipe_module *m,
+			   const struct imports *in)
+{
+	const char *other = describe(c, m->dest_name, &in->other,
+				     "has another version in", "have other versions in");
+	const char *missing =
+		describe(c, m->dest_name, &in->missing, "is not in", "are not in");
+
+	if (other != NULL)
+		complain(c, "%s", other);
+	if (missing != NULL)
+		say(c, 'L', "%zu %s", (size_t)(m - c->v->recipe->modules), missing);
 }
 
 static int check_imports(struct check *c, const struct kg_recipe_module *m)
@@ -234,13 +248,10 @@ static int check_imports(struct check *c, const struct kg_recipe_module *m)
 
 	if (r == 0)
 		r = module_each_import(&module, resolve, &in);
-	if (r == 0) {
-		complain_of(c, m->dest_name, &in.missing, "is not in", "are not in");
-		complain_of(c, m->dest_name, &in.other, "has another version in",
-			    "have other versions in");
-	} else if (r != -ENOMEM) {
+	if (r == 0)
+		report_imports(c, m, &in);
+	else if (r != -ENOMEM)
 		complain(c, "%s.ko: damaged: %s", m->dest_name, kg_strerror(r));
-	}
 	strv_fini(&in.missing.names);
 	strv_fini(&in.other.names);
 	return r == -ENOMEM ? r : 0;

@@ -5,6 +5,7 @@
  * it finds goes to @report_fd, a line each, as it goes:
  *   "M file"  looks at this one now     "D name"  it needs that module
  *   "F text"  what is wrong             "W text"  what could not be checked
+ *   "L number text"  symbols nobody has; the number is the module's in the recipe
  */
 #include <stddef.h>
 

@@ -21,6 +21,7 @@ static void write_module(struct yaml_writer *w, const struct kg_recipe_module *m
 	yaml_write_pair(w, "built", m->built_name);
 	yaml_write_pair(w, "location", m->built_location);
 	yaml_write_pair(w, "strip", m->strip ? "yes" : "no");
+	yaml_write_pair(w, "lacks", m->lacks);
 	yaml_write_map_end(w);
 }
 
@@ -101,8 +102,8 @@ static int read_strip(const struct yaml_node *node, bool *ret_strip, struct kg_e
 static int read_module(const struct yaml_node *node, struct kg_recipe_module *m,
 		       struct kg_err *err)
 {
-	static const char *const known[] = { "name",	 "dest",  "built",
-					     "location", "strip", NULL };
+	static const char *const known[] = { "name",  "dest",  "built", "location",
+					     "strip", "lacks", NULL };
 	const struct {
 		const char *key;
 		const char **text;
@@ -118,6 +119,8 @@ static int read_module(const struct yaml_node *node, struct kg_recipe_module *m,
 		r = yaml_get_text(node, texts[i].key, texts[i].text, err);
 	if (r == 0)
 		r = read_strip(node, &m->strip, err);
+	if (r == 0)
+		r = yaml_get_optional(node, "lacks", &m->lacks, err);
 	if (r == 0 && (!name_is_plain(m->dest_name) || !name_is_plain(m->built_name)))
 		return kg_fail(err, -KGE_HOSTILE, "line %u: not a module's name",
 			       node->line);

@@ -218,6 +218,9 @@ static int describe_modules(struct put *put)
 			.dest_name = arena_strdup(put->arena, from->dest_name),
 			.dest_location = arena_strdup(put->arena, from->dest_location),
 			.strip = from->strip,
+			.lacks = from->lacks != NULL
+					 ? arena_strdup(put->arena, from->lacks)
+					 : NULL,
 		};
 	}
 	manifest->key = arena_strdup(put->arena, put->key);

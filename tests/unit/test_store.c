@@ -21,9 +21,10 @@
 #define STORE "var/cache/kmodgate/store"
 
 static struct kg_recipe_module modules[] = {
-	{ "loop", "", "v4l2loopback", "/updates/dkms", true, false },
-	{ "left", "sub/", "left_out", "/extra", true, true },
-	{ "two", "sub/", "second", "/kernel/drivers", false, false },
+	{ "loop", "", "v4l2loopback", "/updates/dkms", true, false, NULL },
+	{ "left", "sub/", "left_out", "/extra", true, true, NULL },
+	{ "two", "sub/", "second", "/kernel/drivers", false, false,
+	  "second.ko: no: \"a\"" },
 };
 static const struct kg_recipe recipe = {
 	.name = "v4l2loopback",
@@ -191,6 +192,8 @@ static void test_what_was_put_is_got(void **state)
 	assert_string_equal(a.modules[1].dest_name, "second");
 	assert_string_equal(a.modules[1].built_location, "sub/");
 	assert_false(a.modules[1].strip);
+	assert_null(a.modules[0].lacks);
+	assert_string_equal(a.modules[1].lacks, modules[2].lacks);
 	assert_content(f, STORE "/" KEY_A "/module/v4l2loopback.ko", "\177ELF one");
 	assert_content(f, STORE "/" KEY_A "/ka/include/config.h", "#define X\n");
 	assert_content(f, STORE "/" KEY_A "/ka/config.h", "#define X\n");

@@ -84,7 +84,7 @@ cp -r "$stage"/usr/src/v4l2loopback-* cloud
 build cloud "$C" KBUILD_MODPOST_WARN=1
 fill wide cloud/v4l2loopback.ko
 check_match "built, but this kernel has no video4linux" \
-	"v4l2loopback.ko: symbols *, * and * more are not in $C (Module.symvers)" \
+	"*lacks: v4l2loopback.ko: symbols *, * and * more are not in $C (Module.symvers)" \
 	"$("$tool" check "$stage" "$C" wide v4l2loopback 2>&1)"
 
 # ---- symbols ----
@@ -92,9 +92,9 @@ mkdir -p "$stage/usr/share/kg-test"
 export SYMVERS=/usr/share/kg-test/symvers
 changed() { sed "$1" "$stage/$symvers" >"$stage/$SYMVERS"; }
 changed $'/\tvideo_ioctl2\t/d'
-check "a symbol that is not there" \
-	"v4l2loopback.ko: symbol video_ioctl2 is not in $R (Module.symvers)" \
-	"$(says good v4l2loopback | grep symbol)"
+check "a symbol that is not there is found, and said" \
+	$'videodev\nlacks: v4l2loopback.ko: symbol video_ioctl2 is not in '"$R"$' (Module.symvers)\nstatus 0' \
+	"$(says good v4l2loopback)"
 changed $'s/^0x........\tvideo_ioctl2\t/0x12345678\tvideo_ioctl2\t/'
 check "a symbol with another CRC" \
 	"v4l2loopback.ko: symbol video_ioctl2 has another version in $R (Module.symvers)" \
@@ -137,7 +137,7 @@ fill both pair/prov.ko pair/user.ko
 check "siblings, and a weak symbol that nobody has" 'status 0' "$(says both prov,user)"
 fill one pair/user.ko
 check "the other one is missing" \
-	$'user.ko: symbol kg_answer is not in '"$R"$' (Module.symvers)\nstatus 1' "$(says one user)"
+	$'lacks: user.ko: symbol kg_answer is not in '"$R"$' (Module.symvers)\nstatus 0' "$(says one user)"
 check "an excluded sibling provides nothing" 1 "$(says both -prov,user | grep -c 'kg_answer is not')"
 
 mkdir -p ka/module none/module

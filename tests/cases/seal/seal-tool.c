@@ -151,7 +151,7 @@ static int find_headers(int stage_fd, const char *release, struct arena *arena,
 static int cmd_check(char **argv)
 {
 	_cleanup_arena_ struct arena arena = { 0 };
-	_cleanup_strv_ struct strv depends = { 0 };
+	struct seal_findings found = { 0 };
 	struct kg_recipe_module modules[16] = { 0 };
 	struct kg_recipe recipe = { .name = "m", .version = "1", .modules = modules };
 	struct kg_system sys = { .root_fd = open_dir("/"), .arch = "x86_64" };
@@ -176,9 +176,13 @@ static int cmd_check(char **argv)
 	req.depend_fds = fds;
 	r = find_headers(view.stage_fd, req.release, &arena, &headers, &err);
 	if (r == 0)
-		r = seal_check(&req, &depends, &err);
-	for (size_t i = 0; i < depends.n; i++)
-		printf("%s\n", depends.v[i]);
+		r = seal_check(&req, &found, &err);
+	for (size_t i = 0; i < found.depends.n; i++)
+		printf("%s\n", found.depends.v[i]);
+	for (size_t i = 0; r == 0 && i < recipe.n_modules; i++)
+		if (found.lacks[i] != NULL)
+			printf("lacks: %s\n", found.lacks[i]);
+	seal_findings_fini(&found);
 	return finish(r, &err);
 }
 
