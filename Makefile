@@ -122,16 +122,17 @@ programs: $(PROGRAMS)
 MAN := $(patsubst %.scd,$(B)/%,$(wildcard man/*.scd))
 .PHONY: man
 man: $(MAN)                              ## the manual pages
+# A page with tables says so to man.
 $(B)/man/%: man/%.scd
 	@mkdir -p $(@D)
-	scdoc < $< > $@
+	{ ! grep -q '^\[' $< || echo "'\\\" t"; scdoc < $<; } > $@
 
 DEPS_BUILD := gcc g++ make pkg-config libarchive-dev libkmod-dev libyaml-dev libssl-dev \
 	      libapt-pkg-dev librpm-dev rpm libjson-c-dev libzstd-dev liblzma-dev zlib1g-dev scdoc \
 	      debhelper fakeroot dpkg-dev libalpm-dev makepkg libarchive-tools
 DEPS_CHECK := clang clang-format clang-tidy cppcheck shellcheck codespell universal-ctags \
 	      libcmocka-dev mmdebstrap kmod cpio strace xz-utils zstd openssl patch \
-	      util-linux apt-utils curl git
+	      util-linux apt-utils curl git lintian
 .PHONY: deps
 deps:                                    ## install what building and checking need (apt-get)
 	@missing=$$(dpkg-query -W -f '$${binary:Package} $${db:Status-Status}\n' \
