@@ -38,6 +38,24 @@ static bool fits(const char *headers_version, const char *image_version)
 
 /* ---- in the transaction ---- */
 
+/*
+ * Headers of another version come for a kernel that stays: until they are unpacked, it has
+ * those that are there. A build then sees nothing of that version. false: another kernel's
+ * build has to.
+ */
+static bool pass_over(struct txn *txn, const char *version)
+{
+	for (size_t i = 0; i < txn->n; i++)
+		if (txn->packages[i].is_wanted &&
+		    strcmp(txn->packages[i].new_version, version) == 0)
+			return false;
+	for (size_t i = 0; i < txn->n; i++)
+		if (txn->packages[i].new_version != NULL &&
+		    strcmp(txn->packages[i].new_version, version) == 0)
+			txn->packages[i].is_passed_over = true;
+	return true;
+}
+
 /* true: the transaction decides about headers of @k, whether they fit or not. */
 static bool take_coming(struct planner *p, struct kg_plan_kernel *k,
 			const char *image_version)
@@ -51,6 +69,10 @@ static bool take_coming(struct planner *p, struct kg_plan_kernel *k,
 		bool before =
 			(txn_bits_of(&pkg->before, k->release) & CONTENT_HEADERS) != 0;
 
+		if (after && k->change == KG_CHANGE_STAYS &&
+		    !fits(pkg->new_version, image_version) &&
+		    pass_over(p->txn, pkg->new_version))
+			continue;
 		is_decided = is_decided || before || after;
 		if (!after || !fits(pkg->new_version, image_version))
 			continue;

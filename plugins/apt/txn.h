@@ -38,6 +38,7 @@ struct txn_package {
 	struct txn_contents after;
 	bool is_fetched; /* not part of the transaction: headers fetched for the gate */
 	bool is_wanted;	 /* its archive goes into the plan */
+	bool is_passed_over; /* headers that fit no kernel: builds see what is there */
 };
 
 struct txn {

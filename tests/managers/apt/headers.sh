@@ -239,3 +239,49 @@ case_a_second_version_of_the_same_release_with_its_headers_is_rebuilt() {
     expect_served "$BED_OLD_REL" v4l2loopback/0.12.7
     expect_settled
 }
+
+# bed: layer=kgc uname=old-cloud limit=240
+case_headers_that_come_alone_in_another_version_are_not_those_of_a_kernel_that_stays() {
+    local v=${BED_OLD_VER%-*}.5-1 common=linux-headers-${BED_OLD_REL%-amd64}-common
+    local BED_OLD_REL=${BED_OLD_REL%-amd64}-cloud-amd64
+    local dir=/usr/lib/modules/$BED_OLD_REL/updates/dkms
+    local headers=("linux-headers-$BED_OLD_REL=$v" "$common=$v") include=/usr/src/$common/include/linux/module.h crc old
+    crc=$(crc_of $dir/acpi_call.ko)
+    old=$(sha256sum $dir/acpi_call.ko)
+    apt-get purge -y linux-image-cloud-amd64 linux-headers-cloud-amd64
+    bed_local "$(second_version "linux-headers-$BED_OLD_REL" "$v")" "$(second_version "$common" "$v")"
+    bed_pockets base old local
+    bed_tree /tmp/good/first first 1
+    cp -r /tmp/good /tmp/bad
+    bed_break /tmp/bad/first/first.c
+
+    note "with a module source: it is built with those that are there, and stopped where that fails"
+    run apt-get install -y "${headers[@]}" "$(bed_tree_deb /tmp/bad/first)"
+    expect_rc 100
+    expect_stopped "$BED_OLD_REL" first/1 MAKE 'interface of the kernel is gone'
+    run apt-get install -y "${headers[@]}" "$(bed_tree_deb /tmp/good/first)"
+    expect_rc 0
+    expect_order "^kmodgate: .*$(re "$BED_OLD_REL").*first/1" '^Unpacking '
+    expect_no_grep 'kmodgate: warning'
+    expect_eq "$(dpkg-query -Wf '${Version}' "linux-headers-$BED_OLD_REL")" "$v"
+    expect_eq "$(crc_of $dir/first.ko)" "$crc" 'of the kernel that is there'
+    expect_eq "$(sha256sum $dir/acpi_call.ko)" "$old" 'acpi_call'
+    expect_dkms "$BED_OLD_REL" first/1
+    expect_settled
+
+    note "the image follows: nothing from the store, and stopped where these headers do not do"
+    bed_local "$(second_version "linux-image-$BED_OLD_REL" "$v")"
+    apt-get -qq update
+    cp -p "$include" /tmp/include
+    echo '#error "these headers are of no use"' >>"$include"
+    run apt-get install -y "linux-image-$BED_OLD_REL=$v"
+    expect_rc 100
+    expect_stopped "$BED_OLD_REL" acpi-call/1.2.2 MAKE 'these headers are of no use'
+    expect_eq "$(sha256sum $dir/acpi_call.ko)" "$old" 'acpi_call'
+    rm "$BED_HOLD"
+    cp -p /tmp/include "$include"
+    run apt-get install -y "linux-image-$BED_OLD_REL=$v"
+    expect_rc 0
+    expect_eq "$(crc_of $dir/acpi_call.ko) $(crc_of $dir/first.ko)" '0x5ec0d0ed 0x5ec0d0ed' 'of the kernel that came'
+    expect_settled
+}
