@@ -8,6 +8,11 @@
 #include "core/base/fd.h"
 #include "core/base/libcrypto.h"
 
+int digest_ready(struct kg_err *err)
+{
+	return libcrypto_load(err);
+}
+
 int digest_init(struct digest *d)
 {
 	EVP_MD_CTX *ctx;

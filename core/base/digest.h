@@ -12,6 +12,8 @@ struct digest {
 	bool failed;
 };
 
+/* Why digest_init() would fail: for who has no log, where it says so itself. */
+int digest_ready(struct kg_err *err) _must_check_;
 int digest_init(struct digest *d) _must_check_;
 void digest_fini(struct digest *d);
 void digest_add_raw(struct digest *d, const void *data, size_t len);

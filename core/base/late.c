@@ -12,14 +12,17 @@ void late_load(const char *soname, const struct late_call *calls, size_t n,
 	void *library = dlopen(soname, RTLD_NOW | RTLD_LOCAL);
 
 	if (library == NULL) {
-		kg_fail(ret_err, -EOPNOTSUPP, "cannot load %s: %s", soname, dlerror());
+		kg_fail(ret_err, -EOPNOTSUPP,
+			"cannot load %s: %s (install its package again)", soname,
+			dlerror());
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		void *found = dlsym(library, calls[i].name);
 
 		if (found == NULL) {
-			kg_fail(ret_err, -EOPNOTSUPP, "%s has no %s()", soname,
+			kg_fail(ret_err, -EOPNOTSUPP,
+				"%s has no %s() (install its package again)", soname,
 				calls[i].name);
 			return;
 		}

@@ -163,6 +163,8 @@ int plan_digest(const struct kg_plan *plan, char ret_hex[DIGEST_HEX_SIZE],
 		return kg_fail_errno(err, rc, "digest of the plan");
 	plan_sort(&sorted);
 	rc = plan_write_body(&sorted, PLAN_BODY_ONLY, &body, err);
+	if (rc == 0)
+		rc = digest_ready(err); /* plugins have no log */
 	if (rc < 0)
 		return rc;
 	rc = digest_hex(body.p, body.len, ret_hex);

@@ -44,8 +44,10 @@ int hold_reason(char ret_hex[DIGEST_HEX_SIZE], struct kg_err *err)
 		"/usr/bin/ld",	"/usr/bin/pahole", "/etc/kmodgate/kmodgate.yaml"
 	};
 	struct digest d;
-	int r = digest_init(&d);
+	int r = digest_ready(err);
 
+	if (r == 0)
+		r = digest_init(&d);
 	if (r == 0) {
 		for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 			add_stat(&d, files[i]);

@@ -32,8 +32,10 @@ int removed_write(struct kg_plan *plan, const char *run_dir, const char *prefix,
 	_cleanup_close_ int dir_fd = -1;
 	char hex[DIGEST_HEX_SIZE];
 	char name[64];
-	int r = digest_hex(text->p, text->len, hex);
+	int r = digest_ready(err);
 
+	if (r == 0)
+		r = digest_hex(text->p, text->len, hex);
 	if (r < 0)
 		return kg_fail_errno(err, r, "digest of the removed files");
 	snprintf(name, sizeof(name), "%s%.16s", prefix, hex);

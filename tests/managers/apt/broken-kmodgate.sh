@@ -82,6 +82,21 @@ case_its_programs_cannot_start_for_want_of_a_library() {
     expect_dkms "$new" $mod
 }
 
+case_a_library_that_it_opens_late_is_missing_and_the_reason_is_said() {
+    local plan=/usr/lib/kmodgate/apt-plan
+    mkdir /tmp/bad
+    echo damaged >/tmp/bad/libcrypto.so.3
+    mv $plan $plan.real # (for this program alone: depmod needs the library, too)
+    printf '#!/bin/sh\nLD_LIBRARY_PATH=/tmp/bad exec %s.real "$@"\n' $plan >$plan
+    chmod 755 $plan
+    bed_pockets base old
+    run apt-get install -y --reinstall acpi-call-dkms
+    expect_rc 0
+    expect_grep '^kmodgate: warning: cannot load libcrypto.so.3: .*/tmp/bad/libcrypto.so.3.*its package again.*: kernel modules are not checked$'
+    expect_no_grep 'Operation not supported'
+    expect_dkms "$old" $mod
+}
+
 case_its_program_crashes() {
     printf '#!/bin/sh\nkill -SEGV $$\n' >/usr/sbin/kmodgate
     expect_usable
