@@ -170,6 +170,58 @@ case_the_gate_survives_upgrades_that_fail_and_removals_that_do_not_happen() {
     expect_clean_dpkg
 }
 
+# script NAME ARGUMENT...: kmodgate's maintainer script as dpkg calls it, and once more.
+script() {
+    local i
+    for i in 1 2; do
+        run env DPKG_MAINTSCRIPT_PACKAGE=kmodgate DPKG_MAINTSCRIPT_NAME="$1" DPKG_MAINTSCRIPT_ARCH="$BED_ARCH" \
+            "/var/lib/dpkg/info/kmodgate.$1" "${@:2}"
+        [ "$RC" = 0 ] || fail "$*, time $i"
+    done
+}
+case_maintainer_scripts_do_with_every_form_of_call_what_they_did_the_first_time() {
+    local files=("${HOOK_FILES[@]}" /etc/dkms/framework.conf) call
+    bed_install_kmodgate hello
+    sha256sum "${files[@]}" >/tmp/sums
+
+    note "forms that leave it where it is"
+    for call in 'postinst configure' 'postinst configure 0.0.1' 'postinst triggered x' 'postinst abort-upgrade 9' \
+        'prerm upgrade 9' 'prerm failed-upgrade 0.0.1 9' \
+        'postrm upgrade 9' 'postrm failed-upgrade 0.0.1 9' 'postrm abort-install 0.0.1 9' 'postrm abort-upgrade 0.0.1 9' 'postrm disappear other 1'; do
+        # shellcheck disable=SC2086 # words
+        script $call
+        sha256sum --quiet -c /tmp/sums || fail "$call"
+    done
+
+    note "forms that take it away, and those that dpkg takes them back with"
+    for call in remove 'remove in-favour rival 1' 'deconfigure in-favour rival 1' 'deconfigure in-favour rival 1 removing other 1'; do
+        # shellcheck disable=SC2086
+        script prerm $call
+        expect_no_path "${HOOK_FILES[@]}"
+        # shellcheck disable=SC2086
+        script postinst abort-$call
+        sha256sum --quiet -c /tmp/sums || fail "abort-$call"
+    done
+    script postrm remove
+    expect_no_path "${HOOK_FILES[@]}"
+    script postrm purge
+    expect_no_path "${files[@]}" /var/lib/kmodgate /var/cache/kmodgate /var/log/kmodgate
+    apt-get install -y --reinstall /run/bed/kg/kmodgate_*.deb
+    expect_gate 'installed once more'
+}
+
+case_apt_speaks_protocol_3_to_the_guarded_hook_and_does_without_its_program() {
+    local program=/usr/lib/kmodgate/apt-event
+    bed_install_kmodgate hello
+    printf '#!/bin/sh\ncat >/tmp/said\n' >$program
+    run apt-get install -y --reinstall hello
+    expect_rc 0
+    expect_eq "$(head -n 1 /tmp/said)" 'VERSION 3'
+    expect_grep '^hello [^ ]+ [^ ]+ [^ ]+ [=<] [^ ]+ [^ ]+ [^ ]+ (/.*[.]deb|[*][*]CONFIGURE[*][*])$' /tmp/said
+    rm $program
+    expect_usable 'without the program'
+}
+
 # bed: layer=kcloud uname=old-cloud limit=240
 case_debians_dkms_and_kmodgate_hand_the_modules_to_each_other() {
     local rel=${BED_OLD_REL%-amd64}-cloud-amd64 line
