@@ -30,7 +30,8 @@
 	X(KGE_NOT_ADDED, 1042, "not in the dkms tree") \
 	X(KGE_BROKEN, 1043, "broken entry in the dkms tree") \
 	X(KGE_EXISTS, 1044, "already there") \
-	X(KGE_OLDER, 1045, "not newer than what the kernel has")
+	X(KGE_OLDER, 1045, "not newer than what the kernel has") \
+	X(KGE_PLACE, 1046, "modules cannot be put in place")
 
 enum kg_errno {
 #define X(name, value, text) name = value,

@@ -217,17 +217,10 @@ static const struct dkms_exit build_exits[] = {
 
 /* As build, which it chains; a script that fails here is PRE_INSTALL's refusal. */
 static const struct dkms_exit install_exits[] = {
-	{ ENOENT, 6 },
-	{ KGE_PATCH, 6 },
-	{ KGE_DEPMOD, 6 },
-	{ KGE_CHECK, 7 },
-	{ KGE_BUILD, 10 },
-	{ KGE_TIMEOUT, 10 },
-	{ KGE_DEPENDS, 13 },
-	{ KGE_NO_HEADERS, 21 },
-	{ KGE_EXCLUDED, 77 },
-	{ KGE_SCRIPT, 101 },
-	{ 0, 0 },
+	{ ENOENT, 6 },	      { KGE_PATCH, 6 },	   { KGE_PLACE, 6 },
+	{ KGE_DEPMOD, 6 },    { KGE_CHECK, 7 },	   { KGE_BUILD, 10 },
+	{ KGE_TIMEOUT, 10 },  { KGE_DEPENDS, 13 }, { KGE_NO_HEADERS, 21 },
+	{ KGE_EXCLUDED, 77 }, { KGE_SCRIPT, 101 }, { 0, 0 },
 };
 
 static const struct dkms_exit mktarball_exits[] = {

@@ -155,8 +155,6 @@ static int consider(struct run *run, struct run_item *item)
 		r = run_choose_files(run, item, &item->err);
 	if (r < 0)
 		take_placed(run, rs);
-	if (r == -KGE_OLDER && register_built(run, rs, NULL) < 0)
-		kg_debug("%s/%s is not registered", rs->set.name, rs->set.version);
 	return r;
 }
 
@@ -297,6 +295,12 @@ static void undo_swap(struct run *run, const char *release)
 		kg_warning("%s: %s", release, err.text);
 }
 
+/* What the disk said is in the text. Whoever called is to know that they are not in place. */
+static int publish_failure(int r)
+{
+	return r < 0 && r > -KGE_NO_HEADERS ? -KGE_PLACE : r;
+}
+
 /* Publishes until one fails; what was done is undone then, and that one is out: 1. */
 static int publish_once(struct run *run, const char *release, struct run_item *items,
 			size_t n)
@@ -304,7 +308,7 @@ static int publish_once(struct run *run, const char *release, struct run_item *i
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].result != 0)
 			continue;
-		items[i].result = publish(run, &items[i]);
+		items[i].result = publish_failure(publish(run, &items[i]));
 		if (items[i].result == 0)
 			continue;
 		undo_swap(run, release);
@@ -345,6 +349,21 @@ static void finish(struct run *run, struct run_item *item)
 		kg_warning("%s", err.text);
 }
 
+/*
+ * As in DKMS, what can't be installed stays built. Of a transaction's only what the kernel has
+ * no need of: a failure is settle's to look at.
+ */
+static void keep_built(struct run *run, const struct run_item *item)
+{
+	const struct set *set = &item->rs->set;
+
+	if (item->result != -KGE_OLDER &&
+	    (run->txn != NULL || item->result == -KGE_CANCELLED))
+		return;
+	if (register_built(run, item->rs, NULL) < 0)
+		kg_debug("%s/%s is not registered", set->name, set->version);
+}
+
 static int first_failure(const struct run_item *items, size_t n, struct kg_err *err)
 {
 	for (size_t i = 0; i < n; i++)
@@ -367,9 +386,10 @@ int run_install_items(struct run *run, const char *release, struct run_item *ite
 		change(run, release, items, n);
 	n_good = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (items[i].result != 0)
-			continue;
-		finish(run, &items[i]);
+		if (items[i].result == 0)
+			finish(run, &items[i]);
+		else
+			keep_built(run, &items[i]);
 		n_good += items[i].result == 0;
 	}
 	if (n_good > 0)

@@ -216,6 +216,7 @@ static void results_become_dkms_exit_codes(void **state)
 	check_exit("build", KGE_NO_HEADERS, 21);
 	check_exit("build", KGE_EXCLUDED, 77);
 	check_exit("install", KGE_DEPMOD, 6);
+	check_exit("install", KGE_PLACE, 6);
 	check_exit("install", KGE_SCRIPT, 101);
 	check_exit("install", KGE_BUILD, 10);
 	check_exit("install", EPERM, 1);
