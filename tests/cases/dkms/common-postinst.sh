@@ -58,6 +58,15 @@ check() # CLAIM EXIT CALLS ARGUMENT...
 	fi
 }
 
+noted() # TEXT: the script itself has said so
+{
+	grep -qF "$1" "$t/out" || {
+		echo "FAIL: no word of it: $1"
+		cat "$t/out"
+		bad=1
+	}
+}
+
 add='add -m m -v 1'
 on()
 {
@@ -94,6 +103,7 @@ export FAKE_REMOVE=6
 check 'a remove that fails ends it' 6 "remove -m m -v 1 --all" m 1
 reset; kernel 6.1.0-1-amd64; touch "$t/etc/dkms/no-autoinstall"
 check 'no-autoinstall: nothing at all' 0 '' m 1
+noted "m/1: not built: $t/etc/dkms/no-autoinstall is there"
 for value in 'AUTOINSTALL=no' 'AUTOINSTALL=""' '#AUTOINSTALL=yes' 'AUTOINSTALL=yes
 AUTOINSTALL="no"' ''; do
 	reset; kernel 6.1.0-1-amd64; echo "$value" >"$t/usr/src/m-1/dkms.conf"
@@ -106,14 +116,22 @@ for value in 'AUTOINSTALL=yes' "AUTOINSTALL='YES' # c" '[ -e x ] && AUTOINSTALL=
 done
 reset
 check 'no kernel at all' 0 "$add" m 1
+noted 'm/1: not built: no kernel headers are installed'
 reset; kernel 6.1.0-1-amd64 6.1.0-2-amd64; export FAKE_INSTALL=77
 check 'not for this kernel: skipped' 0 "$add$(on 6.1.0-1-amd64 6.1.0-2-amd64)" m 1
+noted 'kernel 6.1.0-1-amd64: skipped, the module is not for this kernel'
 export FAKE_INSTALL=21
 check 'no headers: skipped' 0 "$add$(on 6.1.0-1-amd64 6.1.0-2-amd64)" m 1
+noted 'kernel 6.1.0-1-amd64: skipped, its headers are not installed'
 export FAKE_INSTALL=10
 check 'a failed build ends it' 10 "$add$(on 6.1.0-1-amd64)" m 1
 echo 'continue_on_error="yes"' >"$t/etc/dkms/framework.conf"
 check 'unless continue_on_error' 0 "$add$(on 6.1.0-1-amd64 6.1.0-2-amd64)" m 1
+noted 'kernel 6.1.0-1-amd64: failed (10)'
+reset; kernel 6.1.0-1-amd64
+mkdir "$t/tarballs"
+touch "$t/tarballs/m-1.dkms.tar.gz"
+check 'a tarball is loaded' 0 "ldtarball --archive $t/tarballs/m-1.dkms.tar.gz$(on 6.1.0-1-amd64)" m 1 "$t/tarballs"
 reset; kernel 6.1.0-1-amd64; export FAKE_INSTALL=6 FAKE_LEFT_OUT=1
 check 'left out, as the kernel has a newer one: no failure' 0 "$add$(on 6.1.0-1-amd64)" m 1
 unset FAKE_LEFT_OUT
