@@ -37,6 +37,8 @@ int make_run(struct build *b)
 	const char *command = make_command(req, &b->tools, b->build_dir, a);
 	const char *argv[] = {
 		"/bin/bash",
+		"-O",
+		"extglob", /* as in the shell of DKMS */
 		"-c",
 		run_make,
 		"bash",

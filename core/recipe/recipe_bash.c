@@ -94,9 +94,12 @@ static int add_arguments(struct bash_run *run, const struct recipe_vars *before,
 			 const struct recipe_vars *expand)
 {
 	const struct recipe_env *env = run->how->env;
+	/* extglob: the shell that DKMS reads a conf in has it on */
 	const char *const head[] = { "/bin/bash",
 				     "--noprofile",
 				     "--norc",
+				     "-O",
+				     "extglob",
 				     "-c",
 				     script,
 				     SHELL_NAME,

@@ -110,6 +110,8 @@ only 'MAKE=$(uname -r)' 6.1.0-50-amd64
 only 'pushd $(dirname $BASH_SOURCE); . ./VERSION; popd; MAKE=$VERSION' ''
 echo 'VERSION=7' >"$source/VERSION"
 only 'pushd $(dirname $BASH_SOURCE); . ./VERSION; popd; MAKE=$VERSION' 7
+only $'case $kernelver in +([0-9]).+([0-9.])-*) MAKE=x;; esac' x
+only 'MAKE=${kernelver%%-+([0-9])-*}' 6.1.0
 only $'shopt -s extglob\ncase $arch in @(x86_64|y)) MAKE=x;; esac' x
 only "MAKE='x \$kernelver \${PACKAGE_NAME} \$(echo y)'" 'x 6.1.0-50-amd64 m y'
 only "helper=1; MAKE='x\${helper}y'" 'xy'
