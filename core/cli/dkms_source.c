@@ -116,15 +116,8 @@ static int check_source(struct dkms_call *call, const char *path)
 
 int dkms_add_source(struct dkms_call *call)
 {
-	struct kg_target target = {
-		.name = call->name,
-		.version = call->version,
-		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
-		.directives = call->args->directives.n > 0
-				      ? (const char *const *)call->args->directives.v
-				      : NULL,
-		.conf = call->args->conf,
-	};
+	/* of several kernels the first, as DKMS */
+	const struct kg_target target = dkms_target(call, 0);
 	struct kg_source known;
 	const char *path;
 	int r;

@@ -34,15 +34,26 @@ static int source_path(struct run *run, const struct kg_target *t,
 	return 0;
 }
 
+/* The kernel that dkms.conf is first read for. */
+static const char *release_of(const struct run *run)
+{
+	const struct kg_target *target = run->target;
+
+	return target != NULL && target->release != NULL ? target->release
+							 : run->sys->running;
+}
+
 /* Registered as its folder says, whatever the file thinks: as DKMS does it. */
 static int compare_identity(struct run *run, const struct kg_source *source, int fd,
 			    struct kg_err *err)
 {
+	struct kg_system sys = *run->sys;
 	const char *name = NULL;
 	const char *version = NULL;
-	int r = recipe_read_identity(run->sys, fd, &run->view, &run->arena, &name,
-				     &version, err);
+	int r;
 
+	sys.running = release_of(run);
+	r = recipe_read_identity(&sys, fd, &run->view, &run->arena, &name, &version, err);
 	if (r == 0 &&
 	    (strcmp(name, source->name) != 0 || strcmp(version, source->version) != 0))
 		kg_warning("/%s/dkms.conf calls itself %s/%s, not %s/%s", source->path,
@@ -50,11 +61,11 @@ static int compare_identity(struct run *run, const struct kg_source *source, int
 	return r;
 }
 
-/* Valid for the kernel that runs, with its headers or without. */
+/* Valid for the kernel it is for, with its headers or without. */
 static int read_new_source(struct run *run, const struct kg_source *source,
 			   struct kg_recipe *ret_recipe, struct kg_err *err)
 {
-	const struct run_release release = { .release = run->sys->running,
+	const struct run_release release = { .release = release_of(run),
 					     .result = -KGE_NO_HEADERS };
 	_cleanup_close_ int fd =
 		fd_try_open_in(run->sys->root_fd, source->path, O_RDONLY | O_DIRECTORY);
@@ -77,7 +88,7 @@ static int add_source(struct run *run, const struct kg_source *source, struct kg
 	if (r == 0) {
 		run_show_warnings(run, source, &recipe);
 		/* It is registered, whatever the script says: its code is the command's. */
-		r = run_script(run, source, recipe.post_add, run->sys->running, err);
+		r = run_script(run, source, recipe.post_add, release_of(run), err);
 	}
 	recipe_fini(&recipe);
 	return r;
