@@ -301,6 +301,8 @@ static void fill_env(struct build *b)
 		env[n++] = arena_printf(a, "LD=%s", tools->ld);
 		env[n++] = arena_printf(a, "KERNEL_LD=%s", tools->ld);
 	}
+	if (tools->is_clang) /* for a make that is not the command's first word */
+		env[n++] = "LLVM=1";
 	b->box.env = env;
 }
 

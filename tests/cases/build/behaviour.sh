@@ -12,7 +12,7 @@ fresh() {
 	rm -rf "$src"
 	mkdir -p "$src/patches" "$src/sub"
 	printf 'int kg_m(void);\nint kg_m(void)\n{\n\treturn 1;\n}\n' >"$src/m.c"
-	printf 'all:\n\tgcc -g -c -o m.ko m.c\nargs:\n\t@echo "flags $(MAKEFLAGS) release $(KERNELRELEASE)"\n' >"$src/Makefile"
+	printf 'all:\n\tgcc -g -c -o m.ko m.c\nargs:\n\t@echo "flags $(MAKEFLAGS) release $(KERNELRELEASE)"\nllvm:\n\t@echo "llvm $(LLVM) $(origin LLVM)"\n' >"$src/Makefile"
 }
 log() { cat "$work/m.log"; }
 out=$work/w/m/out
@@ -78,6 +78,14 @@ printf 'CONFIG_CC_VERSION_TEXT="gcc-no-such (Debian 1) 1"\nCONFIG_CC_IS_GCC=y\n'
 check_match "... if it is there" "*  none" "$(compiler)"
 printf 'CONFIG_CC_VERSION_TEXT="Debian clang"\nCONFIG_CC_IS_CLANG=y\nCONFIG_LD_IS_LLD=y\n' >"$stage/usr/src/hdr/.config"
 check_match "clang" "*LLVM=1*clang clang ld.lld" "$(compiler | tr '\n' ' ' | sed 's/ $//')"
+in_build -S "$stage" -h /usr/src/hdr -k "cd . && 'make' -s llvm" >/dev/null
+check_match "clang, for a make of another kind" "*llvm 1 environment*" "$(log)"
+mkdir "$stage/usr/bin"
+printf '#!/bin/sh\necho "stripped by llvm $*"\n' >"$stage/usr/bin/llvm-strip"
+chmod 0755 "$stage/usr/bin/llvm-strip"
+in_build -S "$stage" -h /usr/src/hdr -m m -k "'make' all CC=gcc" >/dev/null
+check_match "its modules are stripped by clang's own program" "*stripped by llvm -g ./m.ko*" "$(log)"
+rm -r "$stage/usr/bin"
 printf 'override ARCH = x86\nCC = $(if $(X),ccache) $(CROSS_COMPILE)gcc-77\n' >"$stage/usr/src/hdr/.kernelvariables"
 printf 'CONFIG_CC_VERSION_TEXT="gcc (Debian 1) 1"\n' >"$stage/usr/src/hdr/.config"
 check_match ".kernelvariables come first" "*gcc-77 gcc-77 none" "$(compiler)"
