@@ -104,6 +104,8 @@ static int add_added(struct entries *r, const struct one_version *v)
 {
 	_cleanup_strv_ struct strv built = { 0 };
 	_cleanup_strv_ struct strv declared = { 0 };
+	static const char *const none[] = { NULL };
+	const char *const *names = none;
 	int ret = regtree_list_built(v->fd, r->filter, &built);
 
 	if (ret < 0)
@@ -115,9 +117,9 @@ static int add_added(struct entries *r, const struct one_version *v)
 	ret = regtree_declared(v->conf_fd, v->name, r->overrides, &declared);
 	if (ret == -ENOMEM)
 		return ret;
-	return add_built(r, v, &built,
-			 ret == 0 && declared.n > 0 ? (const char *const *)declared.v
-						    : NULL);
+	if (declared.n > 0)
+		names = (const char *const *)declared.v;
+	return add_built(r, v, &built, ret == 0 ? names : NULL);
 }
 
 /* A dkms.conf that can be opened says that the source is there. */

@@ -202,6 +202,20 @@ static void declared_module_that_was_not_built_is_noted(void **state)
 	assert_list(f, ALL, "m/1, " K1 ", " ARCH ": built\n");
 }
 
+static void nothing_is_missing_where_nothing_is_declared(void **state)
+{
+	struct fixture *f = *state;
+
+	make_added(f, "m", "1");
+	make_file(f, "usr/src/m-1/dkms.conf", "PACKAGE_NAME=m\nPACKAGE_VERSION=1\n");
+	make_dir(f, TREE "/m/1/" K1 "/" ARCH "/module");
+	assert_list(f, ALL, "m/1, " K1 ", " ARCH ": built\n");
+	make_active(f, "m", "1", K1);
+	assert_list(f, ALL, "m/1, " K1 ", " ARCH ": installed\n");
+	make_file(f, "usr/src/m-1/dkms.conf", "if true; then\nfi\n");
+	assert_list(f, ALL, "m/1, " K1 ", " ARCH ": installed B\n");
+}
+
 static void many_kernels_are_all_compared(void **state)
 {
 	struct fixture *f = *state;
@@ -282,6 +296,7 @@ int main(void)
 		TEST(place_of_its_own_is_found_by_the_index),
 		TEST(symlinked_module_is_the_same),
 		TEST(declared_module_that_was_not_built_is_noted),
+		TEST(nothing_is_missing_where_nothing_is_declared),
 		TEST(many_kernels_are_all_compared),
 		TEST(many_versions_come_in_order),
 		TEST(tree_that_is_no_folder_is_an_error),
