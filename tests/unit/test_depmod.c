@@ -191,6 +191,26 @@ static void one_that_makes_all_is_believed(void **state)
 	root_expect(t, DKMS "/two.ko", "new two");
 }
 
+static void the_kernels_system_map_is_handed_to_it(void **state)
+{
+	const struct commit_root *t = *state;
+	_cleanup_free_ char *text = NULL;
+	char wanted[128];
+
+	root_put(t, "boot/System.map-9.9", "another kernel's");
+	OK(build_with(t, "#!/bin/sh\necho \"$*\" >\"${0%/*}/said\"\n" MAKE_ALL, why));
+	OK(fd_read_file_in(t->sys.root_fd, "said", 4096, &text, NULL, why));
+	assert_null(strstr(text, " -F "));
+	free(text);
+	text = NULL;
+	root_put(t, "boot/System.map-" RELEASE, "ffff T x\n");
+	OK(build_with(t, "#!/bin/sh\necho \"$*\" >\"${0%/*}/said\"\n" MAKE_ALL, why));
+	OK(fd_read_file_in(t->sys.root_fd, "said", 4096, &text, NULL, why));
+	snprintf(wanted, sizeof(wanted),
+		 " -F %s/boot/System.map-" RELEASE " " RELEASE "\n", t->path);
+	assert_non_null(strstr(text, wanted));
+}
+
 static void one_that_fails_is_refused(void **state)
 {
 	expect_refused(state, MAKE_ALL "echo 'it broke' >&2; exit 1\n",
@@ -251,6 +271,7 @@ int main(void)
 		CASE(a_root_has_its_own_configuration),
 		CASE(a_kernel_that_is_not_there_needs_no_indexes),
 		CASE(one_that_makes_all_is_believed),
+		CASE(the_kernels_system_map_is_handed_to_it),
 		CASE(one_that_fails_is_refused),
 		CASE(one_that_exits_0_and_wrote_nothing_is_refused),
 		CASE(one_that_skipped_an_index_is_refused),

@@ -256,6 +256,35 @@ static void test_one_module_can_be_excluded_alone(void **state)
 	assert_non_null(strstr(rc->excluded_why, "5.0"));
 }
 
+/* Of a and b only b says it. */
+static void assert_b_is_excluded(struct fixture *f, const char *line)
+{
+	_cleanup_str_ struct str text = { 0 };
+	const struct kg_recipe *rc;
+
+	str_addf(&text,
+		 HEAD "BUILT_MODULE_NAME[0]=a\nDEST_MODULE_LOCATION[0]=/extra\n"
+		      "BUILT_MODULE_NAME[1]=b\nDEST_MODULE_LOCATION[1]=/extra\n%s\n",
+		 line);
+	rc = read_good(f, text.p);
+	assert_false(rc->is_excluded);
+	assert_false(rc->modules[0].is_excluded);
+	if (!rc->modules[1].is_excluded)
+		fail_msg("%s", line);
+}
+
+static void test_each_exclusion_can_be_one_modules(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_b_is_excluded(f, "BUILD_EXCLUSIVE_KERNEL[1]='^5'");
+	assert_b_is_excluded(f, "BUILD_EXCLUSIVE_KERNEL_MIN[1]=6.2");
+	assert_b_is_excluded(f, "BUILD_EXCLUSIVE_KERNEL_MAX[1]=6.0");
+	assert_b_is_excluded(f, "BUILD_EXCLUSIVE_KERNEL_MAX[1]=6.0\nOBSOLETE_BY=6.5");
+	assert_b_is_excluded(f, "BUILD_EXCLUSIVE_ARCH[1]='^arm'");
+	assert_b_is_excluded(f, "BUILD_EXCLUSIVE_CONFIG[1]=CONFIG_USB");
+}
+
 static void test_a_plain_exclusion_counts_for_all_modules(void **state)
 {
 	const struct kg_recipe *rc = read_good(
@@ -331,6 +360,14 @@ static void test_deprecated_directives_are_warned_about(void **state)
 	assert_non_null(strstr(rc->warnings[0], "CLEAN is deprecated"));
 	assert_non_null(strstr(rc->warnings[1], "REMAKE_INITRD is deprecated"));
 	assert_null(rc->warnings[2]);
+	rc = read_good(*state, ONE
+		       "MODULES_CONF[0]=x\nMODULES_CONF[1]=y\nMODULES_CONF_OBSOLETES=x\n"
+		       "MODULES_CONF_ALIAS_TYPE=x\nMODULES_CONF_OBSOLETE_ONLY=x\n");
+	assert_non_null(strstr(rc->warnings[0], "MODULES_CONF is deprecated"));
+	assert_non_null(strstr(rc->warnings[1], "MODULES_CONF_OBSOLETES is"));
+	assert_non_null(strstr(rc->warnings[2], "MODULES_CONF_ALIAS_TYPE is"));
+	assert_non_null(strstr(rc->warnings[3], "MODULES_CONF_OBSOLETE_ONLY is"));
+	assert_null(rc->warnings[4]);
 	assert_null(read_good(*state, ONE "CLEAN=true\n")->warnings[0]);
 }
 
@@ -344,6 +381,8 @@ static void test_rules_of_the_format_are_enforced(void **state)
 		       "no DEST_MODULE_LOCATION for module #0");
 	assert_refused(f, ONE "DEST_MODULE_LOCATION[1]=/extra\n", "no BUILT_MODULE_NAME");
 	assert_refused(f, ONE "BUILT_MODULE_NAME=m.ko\n", "must be without .ko");
+	assert_refused(f, ONE "BUILT_MODULE_NAME=m.o\n", "must be without .ko");
+	assert_refused(f, ONE "DEST_MODULE_NAME=m.ko\n", "must be without .ko");
 	assert_refused(f, ONE "DEST_MODULE_NAME=m.o\n",
 		       "DEST_MODULE_NAME[0] must be without");
 	assert_refused(f, ONE "BUILT_MODULE_NAME=a/b\n", "not a module name: 'a/b'");
@@ -365,6 +404,18 @@ static void test_rules_of_the_format_are_enforced(void **state)
 		"BUILT_MODULE_NAME[0]=a BUILT_MODULE_NAME[1]=b DEST_MODULE_NAME[1]=a\n"
 		"DEST_MODULE_LOCATION[0]=/extra DEST_MODULE_LOCATION[1]=/extra\n",
 		"DEST_MODULE_NAME: 'a' twice");
+}
+
+static void test_one_name_in_two_places_is_no_duplicate(void **state)
+{
+	const struct kg_recipe *rc = read_good(
+		*state, HEAD
+		"BUILT_MODULE_NAME[0]=a BUILT_MODULE_NAME[1]=a BUILT_MODULE_LOCATION[1]=x\n"
+		"DEST_MODULE_NAME[1]=b DEST_MODULE_LOCATION[0]=/extra\n"
+		"DEST_MODULE_LOCATION[1]=/extra\n");
+
+	assert_int_equal(rc->n_modules, 2);
+	assert_string_equal(rc->modules[1].built_location, "x/");
 }
 
 static void test_identity_follows_every_input(void **state)
@@ -407,12 +458,14 @@ int main(void)
 		TEST(exclusions_name_their_directive),
 		TEST(exclusion_by_config_needs_a_config),
 		TEST(one_module_can_be_excluded_alone),
+		TEST(each_exclusion_can_be_one_modules),
 		TEST(a_plain_exclusion_counts_for_all_modules),
 		TEST(releases_compare_naturally),
 		TEST(yes_and_no_in_any_case),
 		TEST(dependencies_and_scripts_are_kept),
 		TEST(deprecated_directives_are_warned_about),
 		TEST(rules_of_the_format_are_enforced),
+		TEST(one_name_in_two_places_is_no_duplicate),
 		TEST(identity_follows_every_input),
 		TEST(reading_twice_without_bash_says_so),
 	};
