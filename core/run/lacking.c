@@ -11,6 +11,7 @@
 #include "core/base/fd.h"
 #include "core/base/log.h"
 #include "core/run/run.h"
+#include "core/stage/headers.h"
 
 #define DEPMOD_TIMEOUT_MS (2 * 60 * 1000)
 #define DEPMOD_SAYS_MAX_BYTES (4U << 20)
@@ -35,46 +36,94 @@ void run_warn_lacking(const struct kg_job *job)
 
 /* ---- what is installed ---- */
 
-/* The module is among those that were built for the release it works on. */
-static bool is_there(struct run *run, const struct kg_job *job, const char *module)
+struct installed {
+	const char *version; /* NULL: none is, for the release the job's works on */
+	int built_fd;	     /* its K/A folder, -1 */
+	bool is_asked;
+	struct str says; /* depmod, of all that is installed for that release */
+};
+
+static void installed_fini(struct installed *in)
+{
+	closep(&in->built_fd);
+	str_fini(&in->says);
+}
+
+static void find_installed(struct run *run, const struct kg_job *job,
+			   struct installed *in)
+{
+	const char *name = job->source->name;
+
+	if (job->works_on == NULL ||
+	    reg_active_version(run->sys, name, job->works_on, job->arch, &run->arena,
+			       &in->version, NULL) < 0 ||
+	    in->version == NULL)
+		return;
+	in->built_fd = reg_open_built(run->sys, name, in->version, job->works_on,
+				      job->arch, NULL);
+}
+
+static bool has_module(struct run *run, const struct installed *in, const char *module)
 {
 	static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
-	const char *version = NULL;
-	_cleanup_close_ int fd = -1;
 
-	if (reg_active_version(run->sys, job->source->name, job->works_on, job->arch,
-			       &run->arena, &version, NULL) < 0 ||
-	    version == NULL)
-		return false;
-	fd = reg_open_built(run->sys, job->source->name, version, job->works_on,
-			    job->arch, NULL);
-	for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(suffixes); i++) {
+	for (size_t i = 0; in->built_fd >= 0 && i < ARRAY_SIZE(suffixes); i++) {
 		const char *path =
 			arena_printf(&run->arena, "module/%s.ko%s", module, suffixes[i]);
 		struct stat st;
 
-		if (path != NULL && fd_lstat_in(fd, path, &st) == 0)
+		if (path != NULL && fd_lstat_in(in->built_fd, path, &st) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* depmod -e looks at all that is installed for @release, and says what misses symbols. */
-static int ask_depmod(struct run *run, const char *release, const char *symvers,
-		      struct str *ret_says)
+/* The machine as it is, not as it will be: a kernel may change in place, or leave. */
+static struct sandbox view_of_today(const struct run *run, const char *release)
 {
-	const char *const argv[] = { "/sbin/depmod", "-n",    "-e", "-E",
-				     symvers,	     release, NULL };
-	struct sandbox how = run->view;
-	int status = -1;
-	int r;
+	struct sandbox view = run->view;
 
-	how.release = release;
-	how.cwd = "/";
-	how.argv = argv;
-	r = sandbox_capture_errors(&how, DEPMOD_TIMEOUT_MS, DEPMOD_SAYS_MAX_BYTES,
-				   ret_says, &status, NULL);
-	return r < 0 ? r : status == 0 ? 0 : -EIO;
+	view.stage_fd = -1;
+	view.removed = NULL;
+	view.release = release;
+	view.cwd = "/";
+	return view;
+}
+
+/* depmod -e looks at all that is installed for a release, and says what misses symbols. */
+static int ask_depmod(struct run *run, const struct kg_job *job, struct installed *in,
+		      struct kg_err *err)
+{
+	const struct sandbox_bind built = {
+		/* where symlink_modules leads to */
+		.at = arena_printf(&run->arena, "/%s/%s/%s/%s/%s", run->sys->dkms_tree,
+				   job->source->name, in->version, job->works_on,
+				   job->arch),
+		.fd = in->built_fd,
+	};
+	struct sandbox view = view_of_today(run, job->works_on);
+	struct kg_headers headers;
+	int status = 0;
+	int r = headers_find(run->sys, &view, job->works_on, NULL, &run->arena, &headers,
+			     err);
+	const char *const argv[] = {
+		"/sbin/depmod", "-n", "-e", "-E", r == 0 ? headers.symvers : NULL,
+		job->works_on,	NULL
+	};
+
+	if (r < 0)
+		return r;
+	if (headers.symvers == NULL || built.at == NULL)
+		return kg_fail(err, -KGE_NO_HEADERS,
+			       "its headers have no Module.symvers");
+	view.argv = argv;
+	view.binds = &built;
+	view.n_binds = 1;
+	r = sandbox_capture_errors(&view, DEPMOD_TIMEOUT_MS, DEPMOD_SAYS_MAX_BYTES,
+				   &in->says, &status, err);
+	if (r == 0 && status != 0)
+		r = kg_fail(err, -KGE_DEPMOD, "depmod ended with %d", status);
+	return r;
 }
 
 /* depmod: WARNING: /lib/modules/R/updates/dkms/NAME.ko.xz needs unknown symbol x */
@@ -93,34 +142,24 @@ static bool says_lacking(const char *says, const char *module)
 	return false;
 }
 
-/* Of a release that changes itself nobody can tell any more what its modules lacked. */
-static bool stays(const struct run *run, const char *release)
+/* What cannot be told counts as working. */
+static bool lacks_today(struct run *run, const struct kg_job *job, struct installed *in,
+			const char *module)
 {
-	const struct kg_plan *plan = &run->txn->plan;
+	struct kg_err err = { 0 };
 
-	for (size_t i = 0; i < plan->n_kernels; i++)
-		if (strcmp(plan->kernels[i].release, release) == 0)
-			return plan->kernels[i].change == KG_CHANGE_STAYS;
-	return true;
-}
-
-/* What cannot be told counts as having worked. */
-static bool lacked_before(struct run *run, const struct kg_job *job, const char *module)
-{
-	_cleanup_str_ struct str says = { 0 };
-	const struct run_release *on;
-
-	if (!stays(run, job->works_on))
-		return false;
-	on = run_find_release(run, job->works_on);
-	return on != NULL && on->result == 0 && on->headers.symvers != NULL &&
-	       ask_depmod(run, on->release, on->headers.symvers, &says) == 0 &&
-	       says_lacking(str_get(&says), module);
+	if (!in->is_asked && ask_depmod(run, job, in, &err) < 0)
+		kg_warning("%s: whether the modules of %s can be loaded today cannot be "
+			   "told: %s",
+			   job->works_on, job->source->name, kg_err_text(&err, err.code));
+	in->is_asked = true;
+	return says_lacking(str_get(&in->says), module);
 }
 
 /* ---- the verdict ---- */
 
-static bool matters(struct run *run, const struct kg_job *job, const char *module)
+static bool matters(struct run *run, const struct kg_job *job, struct installed *in,
+		    const char *module)
 {
 	const bool is_always = kg_policy_require(&run->policy, job->source->name,
 						 job->release) == KG_REQUIRE_ALWAYS;
@@ -129,24 +168,40 @@ static bool matters(struct run *run, const struct kg_job *job, const char *modul
 		return false;
 	if (job->works_on == NULL)
 		return is_always || job->works_here;
-	if (!is_there(run, job, module))
+	if (!has_module(run, in, module))
 		return is_always;
-	return !lacked_before(run, job, module);
+	return !lacks_today(run, job, in, module);
+}
+
+/* @reasons: why the modules that matter will not load. */
+static void refuse(struct run *run, struct kg_job *job, const struct str *reasons)
+{
+	/* one of the store has its log there */
+	if (job->log == NULL)
+		job->log = arena_printf(&run->arena, "/%s/make.log", job->artefact.dir);
+	job->outcome = KG_OUTCOME_FAILED;
+	job->phase = KG_PHASE_CHECK;
+	(void)kg_fail(&job->err, -KGE_CHECK, "%s", str_get(reasons));
 }
 
 void run_judge_lacking(struct run *run, struct kg_job *job)
 {
+	_cleanup_str_ struct str reasons = { 0 };
+	struct installed in = { .built_fd = -1 };
+
 	for (size_t i = 0; is_made(job) && i < job->artefact.n_modules; i++) {
 		const struct kg_recipe_module *m = &job->artefact.modules[i];
 
 		if (m->lacks == NULL)
 			continue;
-		if (!matters(run, job, m->dest_name)) {
+		if (in.version == NULL)
+			find_installed(run, job, &in);
+		if (matters(run, job, &in, m->dest_name))
+			str_addf(&reasons, "%s%s", reasons.len > 0 ? "; " : "", m->lacks);
+		else
 			warn(job, m);
-			continue;
-		}
-		job->outcome = KG_OUTCOME_FAILED;
-		job->phase = KG_PHASE_CHECK;
-		(void)kg_fail(&job->err, -KGE_CHECK, "%s", m->lacks);
 	}
+	if (reasons.len > 0 || !str_ok(&reasons))
+		refuse(run, job, &reasons);
+	installed_fini(&in);
 }

@@ -291,16 +291,16 @@ static bool is_active(struct run *run, const char *name, const char *release)
 	       version != NULL;
 }
 
-/* It is installed for the running kernel, the newest other one of that flavour, or this. */
+/* It is installed for the newest other kernel of that flavour, the running one, or this. */
 static const char *find_working(struct run *run, const char *name, const char *release,
 				const struct strv *releases)
 {
-	const char *candidates[] = { run->sys->running, NULL, release };
+	const char *candidates[] = { NULL, run->sys->running, release };
 
 	for (size_t i = 0; i < releases->n; i++)
 		if (strcmp(run_flavour(releases->v[i]), run_flavour(release)) == 0 &&
 		    strcmp(releases->v[i], release) != 0)
-			candidates[1] = releases->v[i];
+			candidates[0] = releases->v[i];
 	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
 		if (candidates[i] != NULL && is_active(run, name, candidates[i]))
 			return arena_strdup(&run->arena, candidates[i]);

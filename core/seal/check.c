@@ -81,11 +81,11 @@ void seal_findings_fini(struct seal_findings *findings)
 	*findings = (struct seal_findings){ 0 };
 }
 
-/* Bytes of a hostile module end on a terminal otherwise. */
+/* Bytes of a hostile module end on a terminal otherwise, or in a manifest. */
 static void make_printable(char *text)
 {
 	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+		if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
 			*text = '?';
 }
 
@@ -197,9 +197,9 @@ int seal_check(const struct seal_check_request *req, struct seal_findings *ret_f
 	struct sandbox how = *req->view;
 	int r = libkmod_load(err); /* ours, not the view's */
 
+	*ret_findings = (struct seal_findings){ 0 };
 	if (r < 0)
 		return r;
-	*ret_findings = (struct seal_findings){ 0 };
 	ret_findings->lacks = arena_array(&ret_findings->arena, report.n_modules + 1,
 					  sizeof(*ret_findings->lacks));
 	how.release = req->release;

@@ -32,7 +32,8 @@ void seal_findings_fini(struct seal_findings *findings);
  * Module.symvers, a sibling or a BUILD_DEPENDS has is there with the same CRC. -KGE_CHECK says
  * which: one reason for each module that does not fit. A symbol that nobody has is a finding:
  * modpost refuses it, unless the module's makefile says that another will bring it.
- * The build user must be able to read @out_fd.
+ * The build user must be able to read @out_fd. @ret_findings is the caller's to finish in any
+ * case.
  */
 int seal_check(const struct seal_check_request *req, struct seal_findings *ret_findings,
 	       struct kg_err *err) _must_check_;

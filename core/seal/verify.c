@@ -382,7 +382,7 @@ enum verify_status verify_run(const struct verify *v)
 
 	for (size_t i = 0; i < c.depends.n; i++)
 		say(&c, 'D', "%s", c.depends.v[i]);
-	if (r == 0 && !strv_ok(&c.depends))
+	if (r == 0 && (c.arena.failed || !strv_ok(&c.depends)))
 		r = -ENOMEM;
 	if (r < 0)
 		say(&c, 'F', "%s", kg_strerror(r));

@@ -68,6 +68,35 @@ case_a_module_that_works_today_and_would_not_load_stops_apt() {
     expect_unchanged hold
     expect_no_release "$BED_NEW_REL"
     expect_settled held
+
+    note "once more, without the hold: it is built already, and its log is named"
+    rm "$BED_HOLD"
+    run apt-get dist-upgrade -y
+    expect_rc 100
+    expect_no_grep 'building kgpair'
+    expect_order 'kmodgate: error: stopped' '^ *module +kgpair/1$' '^ *error +kgmain' '^ *log +/var/cache/kmodgate/store/'
+    expect_grep kg_absent "$(sed -n 's/^ *log  *//p' "$OUT")"
+}
+
+# The kernel that is there in another version, as a security update within one ABI brings it.
+in_place() { bed_redeb "$1" old "$2" in_place_control "$2"; } # PACKAGE VERSION
+in_place_control() { sed -i "s/^Source: linux-signed-amd64.*/Source: linux-signed-amd64 (${1%-*}+1)/; s/= $BED_OLD_VER)/= $1)/" DEBIAN/control; }
+
+case_a_kernel_that_changes_in_place_is_not_stopped_by_what_never_worked() {
+    local v=${BED_OLD_VER%-*}.5-1
+    bed_pockets base old
+    run apt-get install -y "$(lacking_package)"
+    expect_rc 0
+    apt-get purge -y linux-image-amd64 linux-headers-amd64
+    bed_local "$(in_place "linux-image-$BED_OLD_REL" "$v")" "$(in_place "linux-headers-$BED_OLD_REL" "$v")" \
+        "$(in_place "linux-headers-${BED_OLD_REL%-amd64}-common" "$v")"
+    bed_pockets base old local
+    run apt-get dist-upgrade -y
+    expect_rc 0
+    expect_grep "kmodgate: warning: $(re "$BED_OLD_REL"): kgpair/1: .*kgspare\.ko: symbol kg_absent is not in"
+    expect_eq "$(dpkg-query -Wf '${Version}' "linux-image-$BED_OLD_REL")" "$v"
+    expect_dkms "$BED_OLD_REL" kgpair/1
+    expect_settled
 }
 
 case_what_is_always_required_may_lack_nothing() {
