@@ -34,10 +34,12 @@ static bool visit_new(struct walk *w, const char *name, size_t len)
 
 	for (struct txn_package *pkg = txn_find_new(txn, name, len, 0); pkg != NULL;
 	     pkg = txn_find_new(txn, name, len, (size_t)(pkg - txn->packages) + 1)) {
+		/* a build uses the one that is installed, and what that depends on */
+		if (pkg->is_passed_over)
+			continue;
 		is_new = is_new || strlen(pkg->plain_name) == len;
 		/* Headers may depend on their kernel: nothing is built with what that needs. */
-		if (pkg->is_wanted || pkg->is_passed_over ||
-		    (pkg->new_bits & CONTENT_KERNEL) != 0)
+		if (pkg->is_wanted || (pkg->new_bits & CONTENT_KERNEL) != 0)
 			continue;
 		pkg->is_wanted = true;
 		follow(w, pkg->depends);

@@ -38,20 +38,39 @@ static bool fits(const char *headers_version, const char *image_version)
 
 /* ---- in the transaction ---- */
 
+/* Headers of @k come in @version, and are those of its image. */
+static bool is_needed_by(const struct planner *p, size_t k, const char *version)
+{
+	const struct kg_plan_kernel *kernel = &p->plan->kernels[k];
+
+	if (kernel->change == KG_CHANGE_LEAVES || p->image_versions[k] == NULL ||
+	    !version_same_source(version, p->image_versions[k]))
+		return false;
+	for (size_t i = 0; i < p->txn->n; i++) {
+		const struct txn_package *pkg = &p->txn->packages[i];
+
+		if ((txn_bits_of(&pkg->after, kernel->release) & CONTENT_HEADERS) != 0 &&
+		    version_same_source(pkg->new_version, version))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Headers of another version come for a kernel that stays: until they are unpacked, it has
  * those that are there. A build then sees nothing of that version. false: another kernel's
  * build has to.
  */
-static bool pass_over(struct txn *txn, const char *version)
+static bool pass_over(const struct planner *p, const char *version)
 {
-	for (size_t i = 0; i < txn->n; i++)
-		if (txn->packages[i].is_wanted &&
-		    strcmp(txn->packages[i].new_version, version) == 0)
+	struct txn *txn = p->txn;
+
+	for (size_t k = 0; k < p->n_image_versions; k++)
+		if (is_needed_by(p, k, version))
 			return false;
 	for (size_t i = 0; i < txn->n; i++)
 		if (txn->packages[i].new_version != NULL &&
-		    strcmp(txn->packages[i].new_version, version) == 0)
+		    version_same_source(txn->packages[i].new_version, version))
 			txn->packages[i].is_passed_over = true;
 	return true;
 }
@@ -71,7 +90,7 @@ static bool take_coming(struct planner *p, struct kg_plan_kernel *k,
 
 		if (after && k->change == KG_CHANGE_STAYS &&
 		    !fits(pkg->new_version, image_version) &&
-		    pass_over(p->txn, pkg->new_version))
+		    pass_over(p, pkg->new_version))
 			continue;
 		is_decided = is_decided || before || after;
 		if (!after || !fits(pkg->new_version, image_version))

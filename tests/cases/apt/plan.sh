@@ -38,6 +38,7 @@ run_case() {
     . /var/lib/streams/world.sh
     world_base
     case $name in source-*) world_install foo-dkms 1.0 all ;; esac
+    case $name in *-of-two-kernels) world_second_kernel ;; esac
     make_archives "$case"
     out=$(plan "$case")
     removed=$(sed -n 's/^removed: //p' <<<"$out")

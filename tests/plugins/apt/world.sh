@@ -31,6 +31,10 @@ world_depends() {
     case $name in
     linux-image-amd64|linux-headers-amd64) ;;
     linux-headers-*-common) ;;
+    linux-headers-*-rt-amd64)
+        r=${name#linux-headers-}
+        echo "linux-headers-${r%-rt-amd64}-common"
+        ;;
     linux-headers-*[0-9]-amd64|linux-headers-*+*-amd64)
         r=${name#linux-headers-}
         # As since Debian 13: the kernel itself, whose own needs no build has.
@@ -120,4 +124,10 @@ world_base() {
     world_install libelf1 0.188-2.1 amd64 same
     world_install gcc 4:12.2.0-3 amd64
     world_install make 4.3-4.1 amd64
+}
+
+# One more, whose image is newer than its headers.
+world_second_kernel() {
+    world_install linux-image-6.1.0-50-rt-amd64 6.1.999-1 amd64
+    world_install linux-headers-6.1.0-50-rt-amd64 6.1.176-1 amd64
 }
