@@ -96,6 +96,7 @@ struct kg_load {
 	const char *path;    /* of the caller's world */
 	enum kg_force force; /* also what is registered already */
 	struct arena *arena; /* for what is found out */
+	const char *release; /* that dkms.conf is read for; NULL: the running kernel's */
 };
 struct kg_loaded {
 	const char *name;

@@ -31,12 +31,19 @@ static int identity_exit(int r)
 	}
 }
 
+/* As DKMS: of several kernels the first. */
+static const char *first_release(const struct dkms_call *call)
+{
+	return call->releases.n > 0 ? call->releases.v[0] : NULL;
+}
+
 static int take_folder(struct dkms_call *call, struct kg_loaded *loaded)
 {
 	const struct kg_load load = {
 		.path = call->args->source_dir,
 		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
 		.arena = &call->arena,
+		.release = first_release(call),
 	};
 	int r = kg_dkms_import(&call->sys, &load, loaded, &call->err);
 
@@ -50,6 +57,7 @@ static int take_archive(struct dkms_call *call, struct kg_loaded *loaded)
 		.path = call->args->archive,
 		.force = call->args->force ? KG_FORCE : KG_NO_FORCE,
 		.arena = &call->arena,
+		.release = first_release(call),
 	};
 	int r = kg_dkms_load(&call->sys, &load, loaded, &call->err);
 

@@ -320,6 +320,7 @@ static int build_and_install(struct run *run, const struct kg_source *source,
 			     const char *release, const char *arch, struct kg_err *err)
 {
 	struct kg_job *job = run_add_job(run, source, release, arch);
+	struct kg_err kept = { 0 };
 	struct run_set rs;
 	int r = make_set(run, job, &rs, err);
 
@@ -328,6 +329,9 @@ static int build_and_install(struct run *run, const struct kg_source *source,
 	r = check_kernel(run, release, err);
 	if (r == 0)
 		r = run_install_set(run, &rs, err);
+	else if (run_keep_built(run, &rs, &kept) < 0)
+		kg_warning("%s/%s does not stay built: %s", source->name, source->version,
+			   kept.text);
 	run_drop_made(run, job, &rs);
 	return r;
 }

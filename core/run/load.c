@@ -21,22 +21,24 @@ struct loading {
 	struct run *run;
 	const char *archive; /* its path */
 	enum kg_force force;
-	int tree_fd;	 /* what was unpacked */
-	int source_fd;	 /* the folder with dkms.conf in it */
-	bool has_source; /* false: built modules and their dkms.conf, no more */
-	const char *name;
-	const char *version;
+	const char *release; /* as in struct kg_load */
+	int tree_fd;	     /* what was unpacked */
+	int source_fd;	     /* the folder with dkms.conf in it */
+	bool has_source;     /* false: built modules and their dkms.conf, no more */
+	struct kg_loaded found;
 	struct kg_err *err;
 };
 
 /* ---- a folder ---- */
 
-static int read_identity(struct run *run, int source_fd, struct arena *arena,
-			 const char **ret_name, const char **ret_version,
-			 struct kg_err *err)
+static int read_identity(struct run *run, const char *release, int source_fd,
+			 struct arena *arena, struct kg_loaded *ret, struct kg_err *err)
 {
-	return recipe_read_identity(run->sys, source_fd, &run->view, arena, ret_name,
-				    ret_version, err);
+	struct kg_system sys = *run->sys;
+
+	sys.running = release ?: sys.running;
+	return recipe_read_identity(&sys, source_fd, &run->view, arena, &ret->name,
+				    &ret->version, err);
 }
 
 int kg_dkms_import(const struct kg_system *sys, const struct kg_load *load,
@@ -52,8 +54,8 @@ int kg_dkms_import(const struct kg_system *sys, const struct kg_load *load,
 		return kg_fail_errno(err, -errno, "cannot open %s", load->path);
 	r = run_command_begin(&c, sys, err);
 	if (r == 0)
-		r = read_identity(&c.run, source_fd, load->arena, &ret_loaded->name,
-				  &ret_loaded->version, err);
+		r = read_identity(&c.run, load->release, source_fd, load->arena,
+				  ret_loaded, err);
 	if (r < 0)
 		return r;
 	/* What is registered is not overwritten by an add that will be refused. */
@@ -168,7 +170,7 @@ static int look_into(struct loading *l, struct arena *arena)
 	if (r == 0)
 		r = tarball_check_links(l->source_fd, l->archive, l->err);
 	if (r == 0)
-		r = read_identity(l->run, l->source_fd, arena, &l->name, &l->version,
+		r = read_identity(l->run, l->release, l->source_fd, arena, &l->found,
 				  l->err);
 	return r;
 }
@@ -186,32 +188,35 @@ static bool has_source_folder(const struct kg_system *sys, const char *path)
 static int register_source(struct loading *l)
 {
 	const struct kg_system *sys = l->run->sys;
-	struct kg_source source = { .name = l->name, .version = l->version };
+	struct kg_source source = { .name = l->found.name, .version = l->found.version };
 	struct kg_source known;
-	bool is_known = reg_find_source(sys, l->name, l->version, &l->run->arena, &known,
-					NULL) == 0;
+	bool is_known = reg_find_source(sys, l->found.name, l->found.version,
+					&l->run->arena, &known, NULL) == 0;
 	int r = 0;
 
 	if (is_known && l->force == KG_NO_FORCE)
 		return kg_fail(l->err, -KGE_EXISTS, "%s/%s is already in the dkms tree",
-			       l->name, l->version);
-	source.path = arena_printf(&l->run->arena, "%s/%s-%s", sys->source_tree, l->name,
-				   l->version);
+			       l->found.name, l->found.version);
+	source.path = arena_printf(&l->run->arena, "%s/%s-%s", sys->source_tree,
+				   l->found.name, l->found.version);
 	if (source.path == NULL)
 		return kg_fail_errno(l->err, -ENOMEM, "%s", l->archive);
 	if (l->has_source)
-		r = reg_import_source(sys, l->source_fd, l->name, l->version, l->err);
+		r = reg_import_source(sys, l->source_fd, l->found.name, l->found.version,
+				      l->err);
 	if (r < 0 || is_known)
 		return r;
 	if (!l->has_source && !has_source_folder(sys, source.path))
-		return reg_add_stub(sys, l->name, l->version, l->source_fd, l->err);
+		return reg_add_stub(sys, l->found.name, l->found.version, l->source_fd,
+				    l->err);
 	return run_add_source(l->run, &source, l->err);
 }
 
 static int put_built(struct loading *l, int release_fd, const char *release,
 		     const char *arch)
 {
-	const struct kg_source source = { .name = l->name, .version = l->version };
+	const struct kg_source source = { .name = l->found.name,
+					  .version = l->found.version };
 	_cleanup_close_ int there_fd = -1;
 	_cleanup_close_ int fd = fd_open_dir_at(release_fd, arch, l->err);
 	struct stat st;
@@ -225,17 +230,19 @@ static int put_built(struct loading *l, int release_fd, const char *release,
 			   l->archive);
 		return 0;
 	}
-	there_fd = reg_open_built(l->run->sys, l->name, l->version, release, arch, NULL);
+	there_fd = reg_open_built(l->run->sys, l->found.name, l->found.version, release,
+				  arch, NULL);
 	if (there_fd >= 0 && l->force == KG_NO_FORCE) {
-		kg_warning("%s: %s/%s is built already, left as it is", release, l->name,
-			   l->version);
+		kg_warning("%s: %s/%s is built already, left as it is", release,
+			   l->found.name, l->found.version);
 		return 0;
 	}
 	r = tarball_check_links(fd, l->archive, l->err);
 	if (r == 0)
 		r = reg_put_built(l->run->sys, &source, release, arch, fd, l->err);
 	if (r == 0)
-		kg_info("%s: %s/%s is built (%s)", release, l->name, l->version, arch);
+		kg_info("%s: %s/%s is built (%s)", release, l->found.name,
+			l->found.version, arch);
 	return r;
 }
 
@@ -268,7 +275,8 @@ static int load_archive(struct loading *l, int archive_fd, struct arena *arena)
 	if (r == 0)
 		r = put_all_built(l);
 	if (r == 0)
-		kg_info("%s/%s is added, from %s", l->name, l->version, l->archive);
+		kg_info("%s/%s is added, from %s", l->found.name, l->found.version,
+			l->archive);
 	closep(&l->source_fd);
 	return r;
 }
@@ -282,6 +290,7 @@ int kg_dkms_load(const struct kg_system *sys, const struct kg_load *load,
 	struct loading l = { .run = &c.run,
 			     .archive = load->path,
 			     .force = load->force,
+			     .release = load->release,
 			     .source_fd = -1,
 			     .err = err };
 	char scratch[64];
@@ -299,7 +308,6 @@ int kg_dkms_load(const struct kg_system *sys, const struct kg_load *load,
 	l.tree_fd = tree_fd = fd_open_dir_at(c.run.work_fd, scratch, err);
 	r = tree_fd < 0 ? tree_fd : load_archive(&l, archive_fd, load->arena);
 	(void)fd_remove_tree_at(c.run.work_fd, scratch, NULL);
-	ret_loaded->name = l.name;
-	ret_loaded->version = l.version;
+	*ret_loaded = l.found;
 	return r;
 }

@@ -251,6 +251,9 @@ struct run_item {
  */
 int run_install_items(struct run *run, const char *release, struct run_item *items,
 		      size_t n, struct kg_err *err) _must_check_;
+/* K/A alone: @rs is built. */
+int run_keep_built(struct run *run, const struct run_set *rs,
+		   struct kg_err *err) _must_check_;
 int run_install_set(struct run *run, struct run_set *rs, struct kg_err *err) _must_check_;
 
 /* ---- sanity.c ---- */
