@@ -77,6 +77,7 @@ static struct build_tools decide(const struct look *look, const char *said,
 
 	tools.cc = said_value(said, "cc=", arena);
 	tools.ld = said_value(said, "ld=", arena);
+	tools.strip = said_value(said, "strip=", arena) ?: "strip";
 	if (tools.cc == NULL && look->is_clang)
 		tools.cc = "clang";
 	if (tools.ld == NULL && look->is_lld)
@@ -129,6 +130,9 @@ static int look_in_view(void *data)
 		str_clear(&said);
 	if (look->config_cc != NULL && path_find(look->config_cc, &path))
 		str_addf(&said, "cc=%s\n", look->config_cc);
+	/* Not every clang comes with it; the other does as well. */
+	if (look->is_clang && path_find("llvm-strip", &path))
+		str_addf(&said, "strip=llvm-strip\n");
 	if (look->depth == TOOLS_IDENTIFIED) {
 		tools = decide(look, str_get(&said), &arena);
 		toolchain_identify(&tools, look->has_rust, &said);

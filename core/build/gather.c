@@ -18,7 +18,7 @@ static int strip_modules(struct build *b)
 	if (argv == NULL)
 		return kg_fail_errno(b->err, -ENOMEM, "cannot strip");
 	argv[n++] = "/usr/bin/env";
-	argv[n++] = toolchain_strip(&b->tools);
+	argv[n++] = b->tools.strip;
 	argv[n++] = "-g";
 	for (size_t i = 0; i < recipe->n_modules; i++) {
 		const struct kg_recipe_module *m = &recipe->modules[i];

@@ -9,6 +9,7 @@
 struct build_tools {
 	const char *cc; /* NULL: whatever make takes */
 	const char *ld;
+	const char *strip;
 	bool is_clang;
 };
 
@@ -75,8 +76,6 @@ struct tools_request {
 int tools_find(const struct tools_request *req, struct arena *arena,
 	       struct build_tools *ret_tools, struct str *ret_said,
 	       struct kg_err *err) _must_check_;
-/* The program of a kernel's toolchain that strips modules. */
-const char *toolchain_strip(const struct build_tools *tools);
 /* Adds what the tools are, one a line. Runs in the view. */
 void toolchain_identify(const struct build_tools *tools, bool has_rust, struct str *out);
 /*

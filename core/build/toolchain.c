@@ -52,15 +52,9 @@ static void find_cc1(const char *cc, struct str *out)
 		out->p[--out->len] = '\0';
 }
 
-const char *toolchain_strip(const struct build_tools *tools)
-{
-	return tools->is_clang ? "llvm-strip" : "strip";
-}
-
 void toolchain_identify(const struct build_tools *tools, bool has_rust, struct str *out)
 {
-	const char *const others[] = { "as", toolchain_strip(tools), "objcopy", "pahole",
-				       "make" };
+	const char *const others[] = { "as", tools->strip, "objcopy", "pahole", "make" };
 	const char *cc = tools->cc != NULL ? tools->cc : "gcc";
 	_cleanup_str_ struct str cc1 = { 0 };
 	_cleanup_strv_ struct strv seen = { 0 };

@@ -288,6 +288,8 @@ static void fill_env(struct build *b)
 		return;
 	for (; path_env[n] != NULL; n++)
 		env[n] = path_env[n];
+	if (tools->is_clang) /* for a make that is not the command's first word */
+		env[n++] = "LLVM=1";
 	n += add_environment(b, env + n);
 	env[n++] = arena_printf(a, "kernelver=%s", req->release);
 	env[n++] = arena_printf(a, "arch=%s", req->arch);
@@ -301,8 +303,6 @@ static void fill_env(struct build *b)
 		env[n++] = arena_printf(a, "LD=%s", tools->ld);
 		env[n++] = arena_printf(a, "KERNEL_LD=%s", tools->ld);
 	}
-	if (tools->is_clang) /* for a make that is not the command's first word */
-		env[n++] = "LLVM=1";
 	b->box.env = env;
 }
 

@@ -6,7 +6,7 @@
 #include "core/base/name.h"
 
 /* Raise it when what we do between the source and the artefact changes: copying, sandbox, strip. */
-#define STORE_RECIPE_VERSION "1"
+#define STORE_RECIPE_VERSION "2"
 
 static int tree_digest(int dir_fd, char ret_hex[DIGEST_HEX_SIZE], struct kg_err *err)
 {

@@ -85,7 +85,7 @@ printf '#!/bin/sh\necho "stripped by llvm $*"\n' >"$stage/usr/bin/llvm-strip"
 chmod 0755 "$stage/usr/bin/llvm-strip"
 in_build -S "$stage" -h /usr/src/hdr -m m -k "'make' all CC=gcc" >/dev/null
 check_match "its modules are stripped by clang's own program" "*stripped by llvm -g ./m.ko*" "$(log)"
-rm -r "$stage/usr/bin"
+rm -r "${stage:?}/usr/bin"
 printf 'override ARCH = x86\nCC = $(if $(X),ccache) $(CROSS_COMPILE)gcc-77\n' >"$stage/usr/src/hdr/.kernelvariables"
 printf 'CONFIG_CC_VERSION_TEXT="gcc (Debian 1) 1"\n' >"$stage/usr/src/hdr/.config"
 check_match ".kernelvariables come first" "*gcc-77 gcc-77 none" "$(compiler)"
