@@ -10,7 +10,8 @@
 #include "core/sandbox/sandbox.h"
 
 struct build_depend {
-	const char *name; /* BUILD_DEPENDS: its K/A is shown in the view's DKMS tree */
+	/* BUILD_DEPENDS: its K/A is shown in the view's DKMS tree, its modules as installed */
+	const char *name;
 	const char *version;
 	int dir_fd; /* its K/A (module/, Module.symvers ...) or artefact (module/, ka/) */
 };

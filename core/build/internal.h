@@ -23,7 +23,8 @@ struct build {
 	struct sandbox box;    /* the view, ready but for argv or call */
 	const char *build_dir; /* absolute, in the view */
 	const char *ka_dir;
-	int build_fd; /* work_fd/build and work_fd/ka */
+	const char *installed_dir; /* of modules; NULL without BUILD_DEPENDS */
+	int build_fd;		   /* work_fd/build and work_fd/ka */
 	int ka_fd;
 	int source_fd;	 /* work_fd/source, shown in the source's place; -1 none */
 	int *depend_fds; /* what is bound of the BUILD_DEPENDS */

@@ -155,27 +155,29 @@ static int open_folder(int dir_fd, const char *name)
 	return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* The entry @name of @dir_fd below @at, if it is a folder or a file. */
+static void bind_entry(struct build *b, struct bind_list *list, int dir_fd,
+		       const char *at, const char *name)
+{
+	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || !keep_fd(b, fd))
+		return;
+	if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+		add_bind(b, list, arena_printf(&b->arena, "%s/%s", at, name), fd, false);
+}
+
 /* Each entry of @dir_fd below @at, but not @but and @nor. */
 static void bind_entries(struct build *b, struct bind_list *list, int dir_fd,
 			 const char *at, const char *but, const char *nor)
 {
 	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
 	struct dirent *entry;
-	struct stat st;
 
-	while (dir != NULL && (entry = fd_list_next(dir)) != NULL) {
-		int fd;
-
-		if (strcmp(entry->d_name, but) == 0 || strcmp(entry->d_name, nor) == 0)
-			continue;
-		fd = openat(dir_fd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 || !keep_fd(b, fd))
-			continue;
-		if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
-			add_bind(b, list,
-				 arena_printf(&b->arena, "%s/%s", at, entry->d_name), fd,
-				 false);
-	}
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (strcmp(entry->d_name, but) != 0 && strcmp(entry->d_name, nor) != 0)
+			bind_entry(b, list, dir_fd, at, entry->d_name);
 }
 
 /*
@@ -211,6 +213,47 @@ static void bind_depend(struct build *b, struct bind_list *list,
 		arena_printf(a, "/%s/%s-%s", req->sys->source_tree, d->name, d->version));
 }
 
+/* "x.ko.xz" is, be it compressed otherwise, among the modules of a BUILD_DEPENDS. */
+static bool is_of_depend(const struct build *b, const char *name)
+{
+	static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
+	const char *ko = strstr(name, ".ko");
+	char path[NAME_MAX + 32];
+
+	for (size_t i = 0; ko != NULL && i < b->req->n_depends; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(suffixes); k++) {
+			snprintf(path, sizeof(path), "module/%.*s.ko%s", (int)(ko - name),
+				 name, suffixes[k]);
+			if (faccessat(b->req->depends[i].dir_fd, path, F_OK,
+				      AT_SYMLINK_NOFOLLOW) == 0)
+				return true;
+		}
+	return false;
+}
+
+/*
+ * The modules of a BUILD_DEPENDS where they will be installed: some makefiles look there
+ * (nvidia-fs reads symbols of nvidia's). What else is installed stays.
+ */
+static void bind_installed(struct build *b, struct bind_list *list)
+{
+	const struct build_request *req = b->req;
+	_cleanup_close_ int live_fd = fd_try_open_in(
+		req->view->root_fd, b->installed_dir + 1, O_RDONLY | O_DIRECTORY);
+	_cleanup_dir_ DIR *dir = live_fd >= 0 ? fd_list(live_fd) : NULL;
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (!is_of_depend(b, entry->d_name))
+			bind_entry(b, list, live_fd, b->installed_dir, entry->d_name);
+	for (size_t i = 0; i < req->n_depends; i++) {
+		_cleanup_close_ int fd = open_folder(req->depends[i].dir_fd, "module");
+
+		if (fd >= 0)
+			bind_entries(b, list, fd, b->installed_dir, "Module.symvers", "");
+	}
+}
+
 static void fill_binds(struct build *b)
 {
 	const struct build_request *req = b->req;
@@ -236,6 +279,12 @@ static void fill_binds(struct build *b)
 		 arena_printf(a, "/%s", req->source->path));
 	for (size_t i = 0; i < req->n_depends; i++)
 		bind_depend(b, &list, &req->depends[i]);
+	if (req->n_depends > 0)
+		b->installed_dir =
+			arena_printf(a, "/%s/%s/%s", req->sys->install_tree, req->release,
+				     req->sys->module_location ?: "updates/dkms");
+	if (b->installed_dir != NULL)
+		bind_installed(b, &list);
 	b->box.binds = list.v;
 	b->box.n_binds = list.n;
 }
@@ -248,12 +297,13 @@ static void fill_masks(struct build *b)
 
 	while (old != NULL && old[n] != NULL)
 		n++;
-	masks = arena_array(&b->arena, n + 2, sizeof(*masks));
+	masks = arena_array(&b->arena, n + 3, sizeof(*masks));
 	if (masks == NULL)
 		return;
 	for (size_t i = 0; i < n; i++)
 		masks[i] = old[i];
-	masks[n] = arena_printf(&b->arena, "/%s", b->req->sys->dkms_tree);
+	masks[n++] = arena_printf(&b->arena, "/%s", b->req->sys->dkms_tree);
+	masks[n] = b->installed_dir;
 	b->box.masks = masks;
 }
 

@@ -155,7 +155,7 @@ static int *nth_fd(struct sandbox *how, struct sandbox_bind *binds, size_t i)
 int userns_enter(struct box *box, int flags, struct kg_err *err)
 {
 	static struct sandbox how; /* outlive this call; the process is ours alone */
-	static struct sandbox_bind binds[64];
+	static struct sandbox_bind binds[1024];
 	_cleanup_strv_ struct strv paths = { 0 };
 	int r = 0;
 	int *fd;
