@@ -168,6 +168,12 @@ struct kg_job {
 	uint64_t build_ms;	/* time inside the module's own commands */
 };
 
+/* Its artefact is there. */
+static inline bool kg_job_is_made(const struct kg_job *job)
+{
+	return job->outcome == KG_OUTCOME_BUILT || job->outcome == KG_OUTCOME_HIT;
+}
+
 enum kg_require { KG_REQUIRE_WHEN_WORKING, KG_REQUIRE_ALWAYS, KG_REQUIRE_NEVER };
 enum kg_on_failure { KG_ON_FAILURE_HOLD, KG_ON_FAILURE_STOP };
 enum kg_on_missing { KG_MISSING_FETCH, KG_MISSING_FAIL, KG_MISSING_WARN };

@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/base/str.h"
+
 static bool component_is_plain(const char *p, size_t len)
 {
 	if (len == 0 || len > NAME_MAX || p[0] == '.')
@@ -53,4 +55,21 @@ bool name_is_path(const char *path)
 			return true;
 		path += len + 1;
 	}
+}
+
+size_t name_module_length(const char *file)
+{
+	static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		if (str_ends(file, suffixes[i]))
+			return strlen(file) - strlen(suffixes[i]);
+	return 0;
+}
+
+bool name_is_same_module(const char *file, const char *other)
+{
+	const size_t n = name_module_length(file);
+
+	return n > 0 && n == name_module_length(other) && memcmp(file, other, n) == 0;
 }

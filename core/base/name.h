@@ -2,6 +2,7 @@
 #pragma once
 /* Which strings from outside may become path components. */
 #include <stdbool.h>
+#include <stddef.h>
 
 /* One path component: not empty, no '/', no leading '.', no control character, <= 255 bytes. */
 bool name_is_plain(const char *name);
@@ -14,3 +15,8 @@ bool name_is_package(const char *name);
 
 /* Relative path of plain components ("usr/src/zfs-2.1"), no "..", no "//", no leading '/'. */
 bool name_is_path(const char *path);
+
+/* Length of NAME in the file name "NAME.ko", ".ko.gz", ".ko.xz" or ".ko.zst"; 0: no module. */
+size_t name_module_length(const char *file);
+/* The files are of one module, however compressed. */
+bool name_is_same_module(const char *file, const char *other);

@@ -5,6 +5,7 @@
  */
 #include "core/build/internal.h"
 #include "core/build/path.h"
+#include "core/base/name.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -213,21 +214,25 @@ static void bind_depend(struct build *b, struct bind_list *list,
 		arena_printf(a, "/%s/%s-%s", req->sys->source_tree, d->name, d->version));
 }
 
-/* "x.ko.xz" is, be it compressed otherwise, among the modules of a BUILD_DEPENDS. */
-static bool is_of_depend(const struct build *b, const char *name)
+static bool has_module(int dir_fd, const char *file)
 {
-	static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
-	const char *ko = strstr(name, ".ko");
-	char path[NAME_MAX + 32];
+	_cleanup_dir_ DIR *dir = fd_list(dir_fd);
+	struct dirent *entry;
 
-	for (size_t i = 0; ko != NULL && i < b->req->n_depends; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(suffixes); k++) {
-			snprintf(path, sizeof(path), "module/%.*s.ko%s", (int)(ko - name),
-				 name, suffixes[k]);
-			if (faccessat(b->req->depends[i].dir_fd, path, F_OK,
-				      AT_SYMLINK_NOFOLLOW) == 0)
-				return true;
-		}
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (name_is_same_module(entry->d_name, file))
+			return true;
+	return false;
+}
+
+static bool is_of_depend(const struct build *b, const char *file)
+{
+	for (size_t i = 0; i < b->req->n_depends; i++) {
+		_cleanup_close_ int fd = open_folder(b->req->depends[i].dir_fd, "module");
+
+		if (fd >= 0 && has_module(fd, file))
+			return true;
+	}
 	return false;
 }
 

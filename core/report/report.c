@@ -59,19 +59,14 @@ void report_progress(FILE *out, const struct kg_job *job, const char *what)
 		job->source->version);
 }
 
-static bool is_good(const struct kg_job *job)
-{
-	return job->outcome == KG_OUTCOME_BUILT || job->outcome == KG_OUTCOME_HIT;
-}
-
 /* The first job of each release writes the line for all of them. */
 static bool is_first_of_release(const struct report_context *ctx, size_t at)
 {
 	for (size_t i = 0; i < at; i++)
-		if (is_good(&ctx->jobs[i]) &&
+		if (kg_job_is_made(&ctx->jobs[i]) &&
 		    strcmp(ctx->jobs[i].release, ctx->jobs[at].release) == 0)
 			return false;
-	return is_good(&ctx->jobs[at]);
+	return kg_job_is_made(&ctx->jobs[at]);
 }
 
 /* Headers that stay though their package file is part of the plan were fetched for the gate. */
@@ -103,7 +98,7 @@ void report_pass(FILE *out, const struct report_context *ctx)
 			continue;
 		fprintf(out, "kmodgate: %s: ready:", ctx->jobs[i].release);
 		for (size_t k = i; k < ctx->n_jobs; k++)
-			if (is_good(&ctx->jobs[k]) &&
+			if (kg_job_is_made(&ctx->jobs[k]) &&
 			    strcmp(ctx->jobs[k].release, ctx->jobs[i].release) == 0)
 				fprintf(out, " %s/%s", ctx->jobs[k].source->name,
 					ctx->jobs[k].source->version);

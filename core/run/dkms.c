@@ -47,17 +47,13 @@ static const char *release_of(const struct run *run)
 static int compare_identity(struct run *run, const struct kg_source *source, int fd,
 			    struct kg_err *err)
 {
-	struct kg_system sys = *run->sys;
-	const char *name = NULL;
-	const char *version = NULL;
-	int r;
+	struct kg_loaded found = { 0 };
+	int r = run_read_identity(run, release_of(run), fd, &run->arena, &found, err);
 
-	sys.running = release_of(run);
-	r = recipe_read_identity(&sys, fd, &run->view, &run->arena, &name, &version, err);
-	if (r == 0 &&
-	    (strcmp(name, source->name) != 0 || strcmp(version, source->version) != 0))
+	if (r == 0 && (strcmp(found.name, source->name) != 0 ||
+		       strcmp(found.version, source->version) != 0))
 		kg_warning("/%s/dkms.conf calls itself %s/%s, not %s/%s", source->path,
-			   name, version, source->name, source->version);
+			   found.name, found.version, source->name, source->version);
 	return r;
 }
 
@@ -145,7 +141,7 @@ struct kg_job *run_add_job(struct run *run, const struct kg_source *source,
 
 static int job_result(const struct kg_job *job, struct kg_err *err)
 {
-	if (job->outcome == KG_OUTCOME_BUILT || job->outcome == KG_OUTCOME_HIT)
+	if (kg_job_is_made(job))
 		return 0;
 	if (err != NULL)
 		err->status = job->err.status;
@@ -329,7 +325,7 @@ static int build_and_install(struct run *run, const struct kg_source *source,
 	r = check_kernel(run, release, err);
 	if (r == 0)
 		r = run_install_set(run, &rs, err);
-	else if (run_keep_built(run, &rs, &kept) < 0)
+	else if (run_register_built(run, &rs, &kept) < 0)
 		kg_warning("%s/%s does not stay built: %s", source->name, source->version,
 			   kept.text);
 	run_drop_made(run, job, &rs);

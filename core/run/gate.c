@@ -200,11 +200,6 @@ static int stage_plan(struct run *run, const struct kg_plan *plan, struct kg_err
 
 /* ---- placing ---- */
 
-static bool is_good(const struct kg_job *job)
-{
-	return job->outcome == KG_OUTCOME_BUILT || job->outcome == KG_OUTCOME_HIT;
-}
-
 static int open_sealed_parent(struct run *run, const char *release, struct kg_err *err)
 {
 	char path[512];
@@ -245,7 +240,7 @@ static void place_jobs(struct run *run)
 	for (size_t i = 0; i < run->n_jobs; i++) {
 		struct kg_job *job = &run->jobs[i];
 
-		if (!is_good(job) || place_job(run, job, &job->err) == 0)
+		if (!kg_job_is_made(job) || place_job(run, job, &job->err) == 0)
 			continue;
 		job->outcome = KG_OUTCOME_FAILED;
 		job->phase = job->err.code == -KGE_SIGN ? KG_PHASE_SIGN : KG_PHASE_PLACE;

@@ -110,7 +110,7 @@ static int add_if_missing(struct run *run, const struct kg_source *source,
 	return reg_add(run->sys, source, err);
 }
 
-int run_keep_built(struct run *run, const struct run_set *rs, struct kg_err *err)
+int run_register_built(struct run *run, const struct run_set *rs, struct kg_err *err)
 {
 	int r = add_if_missing(run, &rs->source, err);
 
@@ -121,7 +121,7 @@ int run_keep_built(struct run *run, const struct run_set *rs, struct kg_err *err
 
 int run_register_set(struct run *run, const struct run_set *rs, struct kg_err *err)
 {
-	int r = run_keep_built(run, rs, err);
+	int r = run_register_built(run, rs, err);
 
 	return r < 0 ? r
 		     : reg_set_active(run->sys, &rs->source, rs->set.release, rs->arch,
@@ -245,7 +245,7 @@ static int make_links(struct run *run, const struct run_item *item, const char *
 static int publish_links(struct run *run, struct run_item *item, struct set *set)
 {
 	char folder[64];
-	int r = run_keep_built(run, item->rs, &item->err);
+	int r = run_register_built(run, item->rs, &item->err);
 
 	snprintf(folder, sizeof(folder), "links-%d", getpid());
 	set->sealed_fd = r < 0 ? r : make_links(run, item, folder, &item->err);
@@ -361,7 +361,7 @@ static void keep_built(struct run *run, const struct run_item *item)
 	if (item->result != -KGE_OLDER &&
 	    (run->txn != NULL || item->result == -KGE_CANCELLED))
 		return;
-	if (run_keep_built(run, item->rs, &err) < 0)
+	if (run_register_built(run, item->rs, &err) < 0)
 		kg_warning("%s/%s does not stay built: %s", set->name, set->version,
 			   err.text);
 }

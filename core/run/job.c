@@ -161,7 +161,7 @@ static int depend_on_job(struct making *m, struct kg_job *other)
 	/* Not for this kernel, as DKMS has it: then it is not needed either. */
 	if (other->outcome == KG_OUTCOME_EXCLUDED)
 		return 0;
-	if (other->outcome != KG_OUTCOME_BUILT && other->outcome != KG_OUTCOME_HIT)
+	if (!kg_job_is_made(other))
 		return kg_fail(err, -KGE_DEPENDS, "it needs %s, which was not built",
 			       other->source->name);
 	fd = fd_open_dir_in(m->run->sys->root_fd, other->artefact.dir, err);

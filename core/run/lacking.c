@@ -10,16 +10,12 @@
 
 #include "core/base/fd.h"
 #include "core/base/log.h"
+#include "core/base/name.h"
 #include "core/run/run.h"
 #include "core/stage/headers.h"
 
 #define DEPMOD_TIMEOUT_MS (2 * 60 * 1000)
 #define DEPMOD_SAYS_MAX_BYTES (4U << 20)
-
-static bool is_made(const struct kg_job *job)
-{
-	return job->outcome == KG_OUTCOME_BUILT || job->outcome == KG_OUTCOME_HIT;
-}
 
 static void warn(const struct kg_job *job, const struct kg_recipe_module *m)
 {
@@ -63,18 +59,18 @@ static void find_installed(struct run *run, const struct kg_job *job,
 				      job->arch, NULL);
 }
 
-static bool has_module(struct run *run, const struct installed *in, const char *module)
+static bool has_module(const struct installed *in, const char *module)
 {
-	static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
+	_cleanup_close_ int fd =
+		in->built_fd < 0 ? -1 : fd_open_dir_at(in->built_fd, "module", NULL);
+	_cleanup_dir_ DIR *dir = fd < 0 ? NULL : fd_list(fd);
+	const size_t n = strlen(module);
+	struct dirent *entry;
 
-	for (size_t i = 0; in->built_fd >= 0 && i < ARRAY_SIZE(suffixes); i++) {
-		const char *path =
-			arena_printf(&run->arena, "module/%s.ko%s", module, suffixes[i]);
-		struct stat st;
-
-		if (path != NULL && fd_lstat_in(in->built_fd, path, &st) == 0)
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (name_module_length(entry->d_name) == n &&
+		    memcmp(entry->d_name, module, n) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -168,7 +164,7 @@ static bool matters(struct run *run, const struct kg_job *job, struct installed 
 		return false;
 	if (job->works_on == NULL)
 		return is_always || job->works_here;
-	if (!has_module(run, in, module))
+	if (!has_module(in, module))
 		return is_always;
 	return !lacks_today(run, job, in, module);
 }
@@ -189,7 +185,7 @@ void run_judge_lacking(struct run *run, struct kg_job *job)
 	_cleanup_str_ struct str reasons = { 0 };
 	struct installed in = { .built_fd = -1 };
 
-	for (size_t i = 0; is_made(job) && i < job->artefact.n_modules; i++) {
+	for (size_t i = 0; kg_job_is_made(job) && i < job->artefact.n_modules; i++) {
 		const struct kg_recipe_module *m = &job->artefact.modules[i];
 
 		if (m->lacks == NULL)

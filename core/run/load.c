@@ -19,20 +19,18 @@
 
 struct loading {
 	struct run *run;
-	const char *archive; /* its path */
-	enum kg_force force;
-	const char *release; /* as in struct kg_load */
-	int tree_fd;	     /* what was unpacked */
-	int source_fd;	     /* the folder with dkms.conf in it */
-	bool has_source;     /* false: built modules and their dkms.conf, no more */
+	const struct kg_load *load;
+	int tree_fd;	 /* what was unpacked */
+	int source_fd;	 /* the folder with dkms.conf in it */
+	bool has_source; /* false: built modules and their dkms.conf, no more */
 	struct kg_loaded found;
 	struct kg_err *err;
 };
 
 /* ---- a folder ---- */
 
-static int read_identity(struct run *run, const char *release, int source_fd,
-			 struct arena *arena, struct kg_loaded *ret, struct kg_err *err)
+int run_read_identity(const struct run *run, const char *release, int source_fd,
+		      struct arena *arena, struct kg_loaded *ret, struct kg_err *err)
 {
 	struct kg_system sys = *run->sys;
 
@@ -54,8 +52,8 @@ int kg_dkms_import(const struct kg_system *sys, const struct kg_load *load,
 		return kg_fail_errno(err, -errno, "cannot open %s", load->path);
 	r = run_command_begin(&c, sys, err);
 	if (r == 0)
-		r = read_identity(&c.run, load->release, source_fd, load->arena,
-				  ret_loaded, err);
+		r = run_read_identity(&c.run, load->release, source_fd, load->arena,
+				      ret_loaded, err);
 	if (r < 0)
 		return r;
 	/* What is registered is not overwritten by an add that will be refused. */
@@ -106,7 +104,7 @@ static int open_parts(struct loading *l)
 	return kg_fail(l->err, -KGE_CHECK,
 		       "%s: neither " SOURCE_TREE " nor " BINARIES
 		       " in it has a dkms.conf",
-		       l->archive);
+		       l->load->path);
 }
 
 static bool looks_like_archive(const char *name)
@@ -149,9 +147,9 @@ static int find_source(struct loading *l)
 	}
 	if (r == -ENOENT)
 		return kg_fail(l->err, -KGE_NOT_ADDED, "%s: no dkms.conf in it",
-			       l->archive);
+			       l->load->path);
 	if (r < 0)
-		return kg_fail_errno(l->err, r, "%s", l->archive);
+		return kg_fail_errno(l->err, r, "%s", l->load->path);
 	l->has_source = true;
 	l->source_fd = fd_open_dir_in(l->tree_fd, str_get(&path), l->err);
 	return l->source_fd < 0 ? l->source_fd : 0;
@@ -168,10 +166,10 @@ static int look_into(struct loading *l, struct arena *arena)
 	else
 		r = find_source(l);
 	if (r == 0)
-		r = tarball_check_links(l->source_fd, l->archive, l->err);
+		r = tarball_check_links(l->source_fd, l->load->path, l->err);
 	if (r == 0)
-		r = read_identity(l->run, l->release, l->source_fd, arena, &l->found,
-				  l->err);
+		r = run_read_identity(l->run, l->load->release, l->source_fd, arena,
+				      &l->found, l->err);
 	return r;
 }
 
@@ -194,13 +192,13 @@ static int register_source(struct loading *l)
 					&l->run->arena, &known, NULL) == 0;
 	int r = 0;
 
-	if (is_known && l->force == KG_NO_FORCE)
+	if (is_known && l->load->force == KG_NO_FORCE)
 		return kg_fail(l->err, -KGE_EXISTS, "%s/%s is already in the dkms tree",
 			       l->found.name, l->found.version);
 	source.path = arena_printf(&l->run->arena, "%s/%s-%s", sys->source_tree,
 				   l->found.name, l->found.version);
 	if (source.path == NULL)
-		return kg_fail_errno(l->err, -ENOMEM, "%s", l->archive);
+		return kg_fail_errno(l->err, -ENOMEM, "%s", l->load->path);
 	if (l->has_source)
 		r = reg_import_source(sys, l->source_fd, l->found.name, l->found.version,
 				      l->err);
@@ -227,17 +225,17 @@ static int put_built(struct loading *l, int release_fd, const char *release,
 	if (!name_is_word(release) || !name_is_word(arch) ||
 	    fstatat(fd, "module", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
 		kg_warning("%s: a folder of it holds no modules of a kernel, left out",
-			   l->archive);
+			   l->load->path);
 		return 0;
 	}
 	there_fd = reg_open_built(l->run->sys, l->found.name, l->found.version, release,
 				  arch, NULL);
-	if (there_fd >= 0 && l->force == KG_NO_FORCE) {
+	if (there_fd >= 0 && l->load->force == KG_NO_FORCE) {
 		kg_warning("%s: %s/%s is built already, left as it is", release,
 			   l->found.name, l->found.version);
 		return 0;
 	}
-	r = tarball_check_links(fd, l->archive, l->err);
+	r = tarball_check_links(fd, l->load->path, l->err);
 	if (r == 0)
 		r = reg_put_built(l->run->sys, &source, release, arch, fd, l->err);
 	if (r == 0)
@@ -261,12 +259,12 @@ static int put_all_built(struct loading *l)
 		for (size_t j = 0; r == 0 && j < arches.n; j++)
 			r = put_built(l, fd, releases.v[i], arches.v[j]);
 	}
-	return r < 0 ? kg_fail_errno(l->err, r, "%s", l->archive) : 0;
+	return r < 0 ? kg_fail_errno(l->err, r, "%s", l->load->path) : 0;
 }
 
 static int load_archive(struct loading *l, int archive_fd, struct arena *arena)
 {
-	int r = tarball_unpack(archive_fd, l->archive, l->tree_fd, l->err);
+	int r = tarball_unpack(archive_fd, l->load->path, l->tree_fd, l->err);
 
 	if (r == 0)
 		r = look_into(l, arena);
@@ -276,7 +274,7 @@ static int load_archive(struct loading *l, int archive_fd, struct arena *arena)
 		r = put_all_built(l);
 	if (r == 0)
 		kg_info("%s/%s is added, from %s", l->found.name, l->found.version,
-			l->archive);
+			l->load->path);
 	closep(&l->source_fd);
 	return r;
 }
@@ -287,12 +285,7 @@ int kg_dkms_load(const struct kg_system *sys, const struct kg_load *load,
 	_cleanup_run_command_ struct run_command c = RUN_COMMAND_INIT;
 	_cleanup_close_ int archive_fd = open_archive_file(load->path, err);
 	_cleanup_close_ int tree_fd = -1;
-	struct loading l = { .run = &c.run,
-			     .archive = load->path,
-			     .force = load->force,
-			     .release = load->release,
-			     .source_fd = -1,
-			     .err = err };
+	struct loading l = { .run = &c.run, .load = load, .source_fd = -1, .err = err };
 	char scratch[64];
 	int r;
 

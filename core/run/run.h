@@ -195,6 +195,12 @@ void run_records_fini(struct run_records *records);
  * test). Says so on stderr. */
 bool run_is_skipped(const struct run *run, const struct kg_plan *plan);
 
+/* ---- load.c ---- */
+/* Who the source in @source_fd says it is, to @release; NULL: the running kernel's. In @arena. */
+int run_read_identity(const struct run *run, const char *release, int source_fd,
+		      struct arena *arena, struct kg_loaded *ret,
+		      struct kg_err *err) _must_check_;
+
 /* ---- dkms.c ---- */
 /* Registers @source, whose folder is in place, after a look at its dkms.conf. */
 int run_add_source(struct run *run, const struct kg_source *source,
@@ -252,8 +258,8 @@ struct run_item {
 int run_install_items(struct run *run, const char *release, struct run_item *items,
 		      size_t n, struct kg_err *err) _must_check_;
 /* K/A alone: @rs is built. */
-int run_keep_built(struct run *run, const struct run_set *rs,
-		   struct kg_err *err) _must_check_;
+int run_register_built(struct run *run, const struct run_set *rs,
+		       struct kg_err *err) _must_check_;
 int run_install_set(struct run *run, struct run_set *rs, struct kg_err *err) _must_check_;
 
 /* ---- sanity.c ---- */

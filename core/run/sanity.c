@@ -27,24 +27,6 @@ static const char *base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-/* Of "NAME.ko", with or without a suffix; 0: not a module. */
-static size_t bare_length(const char *base)
-{
-	static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-		if (str_ends(base, suffixes[i]))
-			return strlen(base) - strlen(suffixes[i]);
-	return 0;
-}
-
-static bool same_module(const char *a, const char *b)
-{
-	const size_t n = bare_length(a);
-
-	return n > 0 && n == bare_length(b) && memcmp(a, b, n) == 0;
-}
-
 struct walk {
 	const char *const *files; /* the names looked for */
 	struct strv found;
@@ -53,7 +35,7 @@ struct walk {
 static bool is_wanted(const struct walk *w, const char *name)
 {
 	for (size_t i = 0; w->files[i] != NULL; i++)
-		if (same_module(base_name(w->files[i]), name))
+		if (name_is_same_module(base_name(w->files[i]), name))
 			return true;
 	return false;
 }
@@ -245,7 +227,7 @@ static bool is_in_place_of(const char *found, const char *file)
 	const size_t n = slash != NULL ? (size_t)(slash - file) + 1 : 0;
 
 	return strncmp(found, file, n) == 0 && strchr(found + n, '/') == NULL &&
-	       same_module(found + n, base_name(file));
+	       name_is_same_module(found + n, base_name(file));
 }
 
 static enum choice choose_against(struct choosing *c, const char *file, const char *live,
@@ -284,7 +266,7 @@ static enum choice choose_file(struct choosing *c, const char *file)
 	for (size_t i = 0; c->checks && i < c->walk.found.n; i++) {
 		const char *live = c->walk.found.v[i];
 
-		if (!same_module(base_name(live), base_name(file)) ||
+		if (!name_is_same_module(base_name(live), base_name(file)) ||
 		    is_placed_already(c, file, live))
 			continue;
 		if (c->is_active && is_in_place_of(live, file)) {
@@ -317,7 +299,7 @@ static int pick(struct choosing *c, enum choice choice, const char *const **ret_
 static const char *replacing(const struct choosing *c, const char *found)
 {
 	for (size_t i = 0; c->item->files[i] != NULL; i++)
-		if (same_module(base_name(found), base_name(c->item->files[i])))
+		if (name_is_same_module(base_name(found), base_name(c->item->files[i])))
 			return c->item->files[i];
 	return NULL;
 }
@@ -353,7 +335,7 @@ static int list_replaced(struct choosing *c)
 
 bool run_is_same_module(const char *file, const char *other)
 {
-	return same_module(base_name(file), base_name(other));
+	return name_is_same_module(base_name(file), base_name(other));
 }
 
 static bool is_in_set(const struct run_set *rs, const char *file)
