@@ -204,8 +204,8 @@ static int run_depmod(const struct swap *s, const char *depmod, int index_fd,
 		return r;
 	first_line(log_fd, said, sizeof(said));
 	if (status != 0)
-		return kg_fail(err, -KGE_DEPMOD, "%s: depmod failed (exit %d): %s",
-			       s->release, status, said);
+		return kg_fail(err, -KGE_DEPMOD, "%s: depmod failed (exit %d)%s%s",
+			       s->release, status, said[0] != '\0' ? ": " : "", said);
 	if (said[0] != '\0')
 		kg_debug("%s: depmod: %s", s->release, said);
 	return 0;

@@ -194,8 +194,48 @@ static int archive_for_saved(struct run *run, struct txn *txn,
 	return r;
 }
 
-static int roll_back(struct run *run, struct txn *txn, const struct run_record *rec,
-		     struct kg_err *err)
+static bool is_broken(const struct kg_state *state, const char *name)
+{
+	const struct kg_state_package *p = state_find(state, name);
+
+	return p != NULL && p->state == KG_STATE_BROKEN;
+}
+
+/* The package of @rec's kernel, or of its source, that is only half there; NULL: none. */
+static const char *broken_package(const struct kg_plan *plan,
+				  const struct kg_state *state,
+				  const struct run_record *rec)
+{
+	for (size_t i = 0; i < plan->n_kernels; i++) {
+		const struct kg_plan_kernel *k = &plan->kernels[i];
+
+		for (size_t n = 0; n < k->n_packages; n++)
+			if (strcmp(k->release, rec->release) == 0 &&
+			    is_broken(state, k->packages[n].name))
+				return k->packages[n].name;
+	}
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (source_is_at(&plan->sources[i], rec->path) &&
+		    is_broken(state, plan->sources[i].package))
+			return plan->sources[i].package;
+	return NULL;
+}
+
+static void say_taken_back(const struct txn *txn, const struct kg_state *state,
+			   const struct run_record *rec)
+{
+	const char *broken = broken_package(&txn->plan, state, rec);
+
+	if (broken != NULL)
+		kg_warning("%s: took %s/%s back: %s is only half there, install it again",
+			   rec->release, rec->name, rec->version, broken);
+	else
+		kg_warning("%s: took %s/%s back: the transaction did not install it",
+			   rec->release, rec->name, rec->version);
+}
+
+static int roll_back(struct run *run, struct txn *txn, const struct kg_state *state,
+		     const struct run_record *rec, struct kg_err *err)
 {
 	int r = unregister(run, rec, err);
 
@@ -206,12 +246,11 @@ static int roll_back(struct run *run, struct txn *txn, const struct run_record *
 	if (r == 0)
 		r = set_take_back(txn, rec->release, err);
 	if (r == 0)
-		r = depmod_run(run->sys, rec->release, NULL, err);
+		r = depmod_after_take_back(run->sys, rec->release, err);
 	if (r == 0)
 		r = restore_saved(run, txn, rec, err);
 	if (r == 0 && !is_coming_again(run, rec))
-		kg_warning("%s: took %s/%s back: the transaction did not install it",
-			   rec->release, rec->name, rec->version);
+		say_taken_back(txn, state, rec);
 	return r;
 }
 
@@ -260,7 +299,7 @@ static int settle_records(struct run *run, struct txn *txn, const struct kg_stat
 			if (!rec->is_placed)
 				continue;
 			if (pass == 0 && fate == FATE_UNDO)
-				r = roll_back(run, txn, rec, err);
+				r = roll_back(run, txn, state, rec, err);
 			else if (pass == 1 && fate == FATE_KEEP)
 				r = keep(run, txn, rec, err);
 			*is_pending = *is_pending || fate == FATE_PENDING;

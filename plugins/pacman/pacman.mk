@@ -8,7 +8,8 @@ HAVE_ALPM := $(shell echo '\#include <alpm.h>' | $(CC) -E -x c - >/dev/null 2>&1
 
 .PHONY: install-pacman uninstall-pacman
 ifeq ($(HAVE_ALPM),yes)
-pac_libs    := -lalpm
+# libarchive here is libalpm's own: before libbase.a, whose calls of it are opened late.
+pac_libs    := -lalpm $(shell $(PKG_CONFIG) --libs libarchive)
 pac_libexec := $(DESTDIR)$(LIBEXECDIR)
 ALPMHOOKDIR ?= $(PREFIX)/share/libalpm/hooks
 pac_hooks   := $(notdir $(wildcard hooks/pacman/*.hook))
@@ -19,11 +20,11 @@ PROGRAMS     += $(addprefix $(PAC_B)/,$(PAC_PROGRAMS))
 $(PAC_B)/pacman-event: $(call pac_obj,event_main after source open watch content)
 $(PAC_B)/pacman-plan: $(call pac_obj,plan_main package find kernels headers archives removed \
 	content cmdline config)
-$(PAC_B)/pacman-state: $(call pac_obj,state_main cmdline config open)
+$(PAC_B)/pacman-state: $(call pac_obj,state_main cmdline config open whole)
 $(PAC_B)/pacman-hold: $(call pac_obj,hold_main hold cmdline)
 $(addprefix $(PAC_B)/,$(PAC_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a
-	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
-		$(pac_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1)
+	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(pac_libs) $(filter %.a,$^) \
+		$(shell $(PKG_CONFIG) --libs yaml-0.1)
 
 # Never below /etc/pacman.d/hooks: what is there runs for other roots, too, where we are not.
 install-pacman: $(addprefix $(PAC_B)/,$(PAC_PROGRAMS))

@@ -1,47 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * pacman-state NAME...: what pacman's database says of these packages, as kmodgate-plan(5) describes.
- * pacman notes a package as installed though its archive broke in the middle, or the disk was full:
- * one whose files are not all there is broken. While pacman runs whose transaction is in question, it
+ * One whose files are not as they should be is broken. While pacman runs whose transaction is in question, it
  * is the database that this one was called with.
  */
 #include <alpm.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/name.h"
 #include "plugins/common/state_answer.h"
 #include "plugins/pacman/config.h"
 #include "plugins/pacman/open.h"
-
-/* What a build or a boot needs; the rest, a person may have thrown away. */
-static bool matters(const char *path)
-{
-	return str_starts(path, "usr/lib/modules/") || str_starts(path, "usr/src/");
-}
-
-static bool is_complete(alpm_handle_t *alpm, alpm_pkg_t *pkg)
-{
-	const alpm_filelist_t *files = alpm_pkg_get_files(pkg);
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (files == NULL || files->count == 0)
-		return alpm_pkg_get_desc(pkg) != NULL;
-	for (size_t i = 0; i < files->count; i++) {
-		const char *name = files->files[i].name;
-
-		if (!matters(name))
-			continue;
-		snprintf(path, sizeof(path), "/%s", name);
-		if (lstat(path, &st) < 0 && errno == ENOENT &&
-		    alpm_option_match_noextract(alpm, name) != 0)
-			return false;
-	}
-	return true;
-}
+#include "plugins/pacman/whole.h"
 
 static int fill_one(alpm_handle_t *alpm, struct kg_state *state, const char *name,
 		    struct kg_err *err)
@@ -52,7 +22,8 @@ static int fill_one(alpm_handle_t *alpm, struct kg_state *state, const char *nam
 	enum kg_package_state found = KG_STATE_ABSENT;
 
 	if (pkg != NULL)
-		found = is_complete(alpm, pkg) ? KG_STATE_INSTALLED : KG_STATE_BROKEN;
+		found = package_is_whole(alpm, pkg) ? KG_STATE_INSTALLED
+						    : KG_STATE_BROKEN;
 	if (p != NULL)
 		*p = (struct kg_state_package){
 			name,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pacman that is interrupted while it installs ends with 0 and runs none of its last hooks: no
- * module is missing, as the gate has placed them, but nobody has settled, and no initramfs was made.
+ * pacman that is interrupted while it installs ends with 0, on a full disk with 1, and runs none of
+ * its last hooks: no module is missing, as the gate has placed them, but nobody has settled, and no
+ * initramfs was made.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -83,8 +84,9 @@ static bool has_come(const char *release)
 static void speak_up(const char *release)
 {
 	static const char text[] =
-		"%s: pacman was interrupted before its last hooks: the initramfs was not "
-		"made. Run \"mkinitcpio -P\" (or dracut) before the next boot";
+		"%s: pacman ended before its last hooks: the initramfs was not made. "
+		"Install this kernel again, or run \"mkinitcpio -P\" (or dracut), before "
+		"the next boot";
 	char line[512];
 
 	snprintf(line, sizeof(line), text, release);

@@ -95,26 +95,75 @@ case_a_script_that_fails_changes_nothing_about_the_kernel() {
     expect_pac_settled
 }
 
-# What pacman's database says of it then is "installed".
-case_a_full_disk_leaves_no_module_for_half_a_kernel() {
-    mkdir -p "/usr/lib/modules/$PAC_NEW/kernel"
-    mount -t tmpfs -o size=256k tmpfs "/usr/lib/modules/$PAC_NEW/kernel"
+# pac_full_disk: the new kernel, for which there is not enough room. What pacman's database says of it then is "installed".
+pac_full_disk() {
     run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)"
     expect_rc 1
     expect_order "ready: acpi-call/" '^error: could not extract'
-    umount "/usr/lib/modules/$PAC_NEW/kernel"
     expect_eq "$(pac_version linux)" "$PAC_NEW_VER"
     bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' 600 || fail 'not settled'
     expect_pac_quiet
+    expect_grep "took acpi-call/$PAC_ACPI back: linux is only half there, install it again"
+    umount "/usr/lib/modules/$PAC_NEW/kernel"
     expect_eq "$(find "/usr/lib/modules/$PAC_NEW/updates" -name '*.ko*' 2>/dev/null)" '' modules
     expect_no_dkms "$PAC_NEW"
     expect_pac_settled
+}
+
+case_a_full_disk_leaves_no_module_for_half_a_kernel() {
+    mkdir -p "/usr/lib/modules/$PAC_NEW/kernel"
+    mount -t tmpfs -o size=256k tmpfs "/usr/lib/modules/$PAC_NEW/kernel"
+    pac_full_disk
 
     note "it comes again, whole"
     run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)" --overwrite '*'
     expect_rc 0
     expect_pac_served "$PAC_NEW" acpi_call
     expect_pac_settled
+}
+
+# Then the entry in the database is torn, too.
+case_a_full_disk_with_the_database_on_it_leaves_none_either() {
+    local database=/mnt/full/pacman
+    mkdir -p "/usr/lib/modules/$PAC_NEW/kernel" /mnt/full
+    mount -t tmpfs -o size=64m tmpfs /mnt/full
+    cp -a /var/lib/pacman "$database"
+    mkdir /mnt/full/kernel
+    mount --bind "$database" /var/lib/pacman
+    mount --bind /mnt/full/kernel "/usr/lib/modules/$PAC_NEW/kernel"
+    head -c "$(($(df --output=avail -B1 /mnt/full | sed 1d) - (4 << 20)))" /dev/zero >/mnt/full/other
+    pac_full_disk
+    expect_eq "$(stat -c %s "/var/lib/pacman/local/linux-$PAC_NEW_VER/desc")" 0
+}
+
+# pac_state WORD: what is said of the package linux.
+pac_state() { expect_eq "$(/usr/lib/kmodgate/pacman-state linux | sed -n 's/.*state: \([a-z]*\)}.*/\1/p')" "$1" "$2"; }
+
+case_what_is_half_there_is_told_from_what_was_changed() {
+    local file size list
+    file=$(find "/usr/lib/modules/$PAC_OLD/kernel" -name 'kvm.ko*' | sed -n 1p)
+    size=$(stat -c %s "$file")
+    cp -a "$file" /tmp/whole
+    pac_state installed 'as it came'
+    cp --sparse=always /tmp/whole "$file"
+    pac_state installed 'its zeros are holes'
+    echo signature >>"$file"
+    pac_state installed 'signed'
+    truncate -s "$((size / 2))" "$file"
+    pac_state broken 'a half'
+    truncate -s "$size" "$file"
+    pac_state broken 'a half and a hole'
+    rm "$file"
+    pac_state broken 'gone'
+    cp -a /tmp/whole "$file"
+    pac_state installed 'there again'
+    list=/var/lib/pacman/local/linux-$(pac_version linux)/mtree
+    truncate -s -100 "$list"
+    pac_state broken 'its list is torn'
+    truncate -s 0 "$list"
+    pac_state broken 'its list is empty'
+    rm "$list"
+    pac_state installed 'it came without a list'
 }
 
 case_an_archive_that_cannot_be_read_is_pacmans_business() {
