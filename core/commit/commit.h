@@ -88,7 +88,7 @@ int set_place(struct txn *txn, const struct set *set, enum kg_change change,
 	      uint64_t reserve_bytes, struct kg_err *err) _must_check_;
 
 /*
- * The next four open a swap of the release, which what is under "indexes" closes; set_undo(), a failing
+ * The next four open a swap of the release, which the depmod calls below close; set_undo(), a failing
  * depmod_run(), and commit_recover() after a kill put all files of an open swap back as they
  * were. So publish, withdraw and take back what belongs together, then run depmod once.
  * With a @txn (not NULL) what was there before is kept until txn_remove(), for set_take_back().

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * pacman-state NAME...: what pacman's database says of these packages, as kmodgate-plan(5) describes.
- * One whose files are not as they should be is broken. While pacman runs whose transaction is in question, it
- * is the database that this one was called with.
+ * One whose files are not as they should be is broken. While pacman runs whose transaction is in
+ * question, it is the database that this one was called with.
  */
 #include <alpm.h>
 #include <stdio.h>

@@ -18,10 +18,15 @@
 
 #define SHA256_SIZE 32
 
+static bool is_module_file(const char *path)
+{
+	return str_starts(path, "usr/lib/modules/");
+}
+
 /* What a build or a boot needs; the rest, a person may have thrown away. */
 static bool matters(const char *path)
 {
-	return str_starts(path, "usr/lib/modules/") || str_starts(path, "usr/src/");
+	return is_module_file(path) || str_starts(path, "usr/src/");
 }
 
 static bool is_missing(alpm_handle_t *alpm, const char *name, struct stat *ret_st)
@@ -99,10 +104,11 @@ static bool is_entry_whole(alpm_handle_t *alpm, struct archive_entry *entry)
 		return true;
 	if (is_missing(alpm, name, &st))
 		return false;
-	if (archive_entry_filetype(entry) != AE_IFREG || !S_ISREG(st.st_mode) ||
-	    st.st_size > size)
+	if (archive_entry_filetype(entry) != AE_IFREG || !S_ISREG(st.st_mode))
 		return true;
-	return st.st_size == size && !has_unwritten(name, size, entry);
+	if (st.st_size < size)
+		return st.st_size > 0 && !is_module_file(name);
+	return st.st_size > size || !has_unwritten(name, size, entry);
 }
 
 bool package_is_whole(alpm_handle_t *alpm, alpm_pkg_t *pkg)

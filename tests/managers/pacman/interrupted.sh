@@ -136,8 +136,8 @@ case_a_full_disk_with_the_database_on_it_leaves_none_either() {
     expect_eq "$(stat -c %s "/var/lib/pacman/local/linux-$PAC_NEW_VER/desc")" 0
 }
 
-# pac_state WORD: what is said of the package linux.
-pac_state() { expect_eq "$(/usr/lib/kmodgate/pacman-state linux | sed -n 's/.*state: \([a-z]*\)}.*/\1/p')" "$1" "$2"; }
+# pac_state WORD WHEN [PACKAGE]
+pac_state() { expect_eq "$(/usr/lib/kmodgate/pacman-state "${3:-linux}" | sed -n 's/.*state: \([a-z]*\)}.*/\1/p')" "$1" "$2"; }
 
 case_what_is_half_there_is_told_from_what_was_changed() {
     local file size list
@@ -164,6 +164,12 @@ case_what_is_half_there_is_told_from_what_was_changed() {
     pac_state broken 'its list is empty'
     rm "$list"
     pac_state installed 'it came without a list'
+
+    file=/usr/src/acpi-call-$PAC_ACPI/dkms.conf
+    echo 'PACKAGE_NAME=acpi-call' >"$file"
+    pac_state installed 'somebody wrote another' acpi_call-dkms
+    : >"$file"
+    pac_state broken 'nobody wrote that' acpi_call-dkms
 }
 
 case_an_archive_that_cannot_be_read_is_pacmans_business() {
