@@ -14,6 +14,7 @@ check-unit: $(unit_bin)                  ## unit tests
 	tests/lib/run-list $(B)/unit.count $(unit_bin)
 
 check-cases: programs                    ## case scripts: sandbox, build, stage, fault ... (root)
+	@tests/lib/bed.sh setup || true # fetched outside of the first script's time
 	KG_BUILD=$(abspath $(B)) tests/lib/run-list $(B)/cases.count $(cases)
 
 check-managers: programs deb rpm arch    ## the real apt, dpkg, rpm, dnf, zypper, pacman in throw-away roots (root)

@@ -88,7 +88,7 @@ int set_place(struct txn *txn, const struct set *set, enum kg_change change,
 	      uint64_t reserve_bytes, struct kg_err *err) _must_check_;
 
 /*
- * The next four open a swap of the release, which the depmod calls below close; set_undo(), a failing
+ * The next four open a swap of the release, which depmod_run() closes; set_undo(), a failing
  * depmod_run(), and commit_recover() after a kill put all files of an open swap back as they
  * were. So publish, withdraw and take back what belongs together, then run depmod once.
  * With a @txn (not NULL) what was there before is kept until txn_remove(), for set_take_back().
@@ -126,13 +126,6 @@ int set_undo(const struct kg_system *sys, const char *release,
  */
 int depmod_run(const struct kg_system *sys, const char *release, const char *const *files,
 	       struct kg_err *err) _must_check_;
-/*
- * For what is to go whatever depmod says of the rest (a kernel that came in half, a full disk): when
- * it fails, the open swap is closed, with a warning, and the indexes are as they were. Nothing open:
- * nothing to do.
- */
-int depmod_after_take_back(const struct kg_system *sys, const char *release,
-			   struct kg_err *err) _must_check_;
 /* Closes the open swap without depmod: for --no-depmod, whoever asked for that runs it later. */
 int depmod_skip(const struct kg_system *sys, const char *release,
 		struct kg_err *err) _must_check_;

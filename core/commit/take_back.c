@@ -73,7 +73,7 @@ int take_back_release(const struct kg_system *sys, const char *txn_id,
 		return r;
 	}
 	if (modtree_has_kernel(sys, release) && rec.n_entries > 0)
-		return 0; /* depmod_after_take_back() closes it */
+		return 0; /* depmod_run() closes it */
 	r = swap_finish(&s, err);
 	if (r < 0 && s.phase == SWAP_OPEN)
 		(void)!swap_undo(&s, NULL);
@@ -97,6 +97,16 @@ int set_take_back(struct txn *txn, const char *release, struct kg_err *err)
 	return r;
 }
 
+/* The swap is still open when there are indexes that may list what was taken back. */
+static int close_indexed(const struct kg_system *sys, const char *release,
+			 struct kg_err *err)
+{
+	_cleanup_swap_ struct swap s = SWAP_INIT;
+	int r = swap_find(sys, release, &s, err);
+
+	return r <= 0 ? r : depmod_run(sys, release, NULL, err);
+}
+
 int take_back_all_releases(const struct kg_system *sys, const char *txn_id,
 			   struct kg_err *err)
 {
@@ -108,7 +118,7 @@ int take_back_all_releases(const struct kg_system *sys, const char *txn_id,
 		if (r == 0)
 			r = take_back_release(sys, txn_id, releases.v[i], err);
 		if (r == 0)
-			r = depmod_after_take_back(sys, releases.v[i], err);
+			r = close_indexed(sys, releases.v[i], err);
 	}
 	return r < 0 ? kg_fail_errno(err, r, "cannot take back what %s placed", txn_id)
 		     : 0;

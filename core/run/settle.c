@@ -48,6 +48,12 @@ static int ask_state(const struct strv *args, struct kg_state *ret_state,
 	return r;
 }
 
+/* Whether a kernel came is not said by its headers, nor by what leaves. */
+static bool decides(const struct kg_package *p)
+{
+	return p->role != KG_ROLE_HEADERS && p->change != KG_CHANGE_LEAVES;
+}
+
 static int read_state(const struct txn *txn, struct kg_state *ret_state,
 		      struct kg_err *err)
 {
@@ -57,7 +63,8 @@ static int read_state(const struct txn *txn, struct kg_state *ret_state,
 	strv_addf(&args, "%s/%s-state", KG_LIBEXECDIR, plan->manager);
 	for (size_t i = 0; i < plan->n_kernels; i++)
 		for (size_t k = 0; k < plan->kernels[i].n_packages; k++)
-			strv_add(&args, plan->kernels[i].packages[k].name);
+			if (decides(&plan->kernels[i].packages[k]))
+				strv_add(&args, plan->kernels[i].packages[k].name);
 	for (size_t i = 0; i < plan->n_sources; i++)
 		strv_add(&args, plan->sources[i].package);
 	if (!strv_ok(&args))
@@ -91,9 +98,8 @@ static enum fate kernel_fate(const struct kg_plan_kernel *k, const struct kg_sta
 	for (size_t i = 0; i < k->n_packages; i++) {
 		const struct kg_package *p = &k->packages[i];
 
-		if (p->role == KG_ROLE_HEADERS || p->change == KG_CHANGE_LEAVES)
-			continue;
-		fate = worse(fate, package_fate(state, p->name, p->version));
+		if (decides(p))
+			fate = worse(fate, package_fate(state, p->name, p->version));
 	}
 	return fate;
 }
@@ -194,11 +200,14 @@ static int archive_for_saved(struct run *run, struct txn *txn,
 	return r;
 }
 
-static bool is_broken(const struct kg_state *state, const char *name)
+static bool came_in_half(const struct kg_state *state, const char *name,
+			 const char *version)
 {
 	const struct kg_state_package *p = state_find(state, name);
 
-	return p != NULL && p->state == KG_STATE_BROKEN;
+	return p != NULL && p->state == KG_STATE_BROKEN &&
+	       (version == NULL || p->version == NULL ||
+		strcmp(p->version, version) == 0);
 }
 
 /* The package of @rec's kernel, or of its source, that is only half there; NULL: none. */
@@ -209,15 +218,21 @@ static const char *broken_package(const struct kg_plan *plan,
 	for (size_t i = 0; i < plan->n_kernels; i++) {
 		const struct kg_plan_kernel *k = &plan->kernels[i];
 
-		for (size_t n = 0; n < k->n_packages; n++)
-			if (strcmp(k->release, rec->release) == 0 &&
-			    is_broken(state, k->packages[n].name))
-				return k->packages[n].name;
+		for (size_t n = 0; n < k->n_packages; n++) {
+			const struct kg_package *p = &k->packages[n];
+
+			if (strcmp(k->release, rec->release) == 0 && decides(p) &&
+			    came_in_half(state, p->name, p->version))
+				return p->name;
+		}
 	}
-	for (size_t i = 0; i < plan->n_sources; i++)
-		if (source_is_at(&plan->sources[i], rec->path) &&
-		    is_broken(state, plan->sources[i].package))
-			return plan->sources[i].package;
+	for (size_t i = 0; i < plan->n_sources; i++) {
+		const struct kg_plan_source *ps = &plan->sources[i];
+
+		if (source_is_at(ps, rec->path) &&
+		    came_in_half(state, ps->package, ps->version))
+			return ps->package;
+	}
 	return NULL;
 }
 
@@ -246,7 +261,7 @@ static int roll_back(struct run *run, struct txn *txn, const struct kg_state *st
 	if (r == 0)
 		r = set_take_back(txn, rec->release, err);
 	if (r == 0)
-		r = depmod_after_take_back(run->sys, rec->release, err);
+		r = depmod_run(run->sys, rec->release, NULL, err);
 	if (r == 0)
 		r = restore_saved(run, txn, rec, err);
 	if (r == 0 && !is_coming_again(run, rec))
@@ -340,7 +355,10 @@ static void settle_one(struct run *run, const char *id, pid_t owner_pid)
 	else if (r == 0 && txn.state != TXN_OPEN)
 		r = txn_remove(&txn, &err);
 	if (r < 0)
-		kg_warning("transaction %s is not settled: %s", id, kg_err_text(&err, r));
+		kg_warning(
+			"transaction %s is not settled: %s. The next boot tries again, "
+			"or 'kmodgate recover'",
+			id, kg_err_text(&err, r));
 }
 
 static void clean_up(const struct kg_system *sys, pid_t owner_pid,

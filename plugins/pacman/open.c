@@ -25,34 +25,36 @@ bool open_find(const struct owner *owner, struct strv *ret_ids)
 	return ret_ids->n > 0;
 }
 
-static pid_t running_owner(const char *id)
+static bool running_owner(const char *id, struct owner *ret)
 {
 	static const char manager[] = "pacman-";
-	uint64_t number, start;
-	const char *pid;
+	uint64_t pid, start;
+	const char *text;
 	size_t n;
 
 	if (!str_starts(id, manager))
-		return 0;
-	pid = id + strlen(manager);
-	n = strcspn(pid, "-");
-	if (pid[n] != '-' || parse_u64n(pid, n, &number) < 0 || number > INT_MAX)
-		return 0;
-	pid += n + 1;
-	if (parse_u64n(pid, strcspn(pid, "-"), &start) < 0)
-		return 0;
-	return proc_is_running((pid_t)number, start) ? (pid_t)number : 0;
+		return false;
+	text = id + strlen(manager);
+	n = strcspn(text, "-");
+	if (text[n] != '-' || parse_u64n(text, n, &pid) < 0 || pid > INT_MAX)
+		return false;
+	text += n + 1;
+	if (parse_u64n(text, strcspn(text, "-"), &start) < 0 ||
+	    !proc_is_running((pid_t)pid, start))
+		return false;
+	*ret = (struct owner){ (pid_t)pid, start };
+	return true;
 }
 
-pid_t open_owner(void)
+void open_owner(struct owner *ret)
 {
 	_cleanup_dir_ DIR *dir = opendir(OPEN_DIR);
 	struct dirent *entry;
-	pid_t owner = 0;
 
-	while (owner == 0 && dir != NULL && (entry = fd_list_next(dir)) != NULL)
-		owner = running_owner(entry->d_name);
-	return owner;
+	*ret = (struct owner){ 0 };
+	while (dir != NULL && (entry = fd_list_next(dir)) != NULL)
+		if (running_owner(entry->d_name, ret))
+			return;
 }
 
 static void add_releases(const char *id, struct strv *ret)

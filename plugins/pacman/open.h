@@ -10,8 +10,8 @@
 
 /* Names of the folders of @owner's; true when there is one. */
 bool open_find(const struct owner *owner, struct strv *ret_ids);
-/* The owner of one, whoever it is, that still runs; 0: none. */
-pid_t open_owner(void);
+/* The owner of one, whoever it is, that still runs; pid 0: none. */
+void open_owner(struct owner *ret);
 /* Releases that such a transaction brings. */
 void open_releases(const struct strv *ids, struct strv *ret);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pacman that is interrupted while it installs ends with 0, on a full disk with 1, and runs none of
- * its last hooks: no module is missing, as the gate has placed them, but nobody has settled, and no
- * initramfs was made.
+ * pacman that is interrupted while it installs ends with 0 and runs none of its last hooks: no
+ * module is missing, as the gate has placed them, but nobody has settled, and no initramfs was made.
+ * On a full disk it ends with 1 and runs none either, and the kernel is there in part.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -85,8 +85,8 @@ static void speak_up(const char *release)
 {
 	static const char text[] =
 		"%s: pacman ended before its last hooks: the initramfs was not made. "
-		"Install this kernel again, or run \"mkinitcpio -P\" (or dracut), before "
-		"the next boot";
+		"Install this kernel again (when all of it came, \"mkinitcpio -P\" or "
+		"dracut will do) before the next boot";
 	char line[512];
 
 	snprintf(line, sizeof(line), text, release);

@@ -6,6 +6,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,19 +15,45 @@
 
 #include "core/base/digest.h"
 #include "core/base/fd.h"
+#include "core/base/name.h"
 #include "core/base/str.h"
 
 #define SHA256_SIZE 32
-
-static bool is_module_file(const char *path)
-{
-	return str_starts(path, "usr/lib/modules/");
-}
+#define MODULES "usr/lib/modules/"
+#define ORIGINALS "/var/lib/dkms/*/original_module"
 
 /* What a build or a boot needs; the rest, a person may have thrown away. */
 static bool matters(const char *path)
 {
-	return is_module_file(path) || str_starts(path, "usr/src/");
+	return str_starts(path, MODULES) || str_starts(path, "usr/src/");
+}
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* A module of the kernel's that one of ours stands in for: DKMS' tree has it. */
+static bool is_archived(const char *path)
+{
+	static const char *const places[] = { "", "collisions/*/" };
+	const char *base = base_of(path);
+	const int length = (int)name_module_length(base);
+	char pattern[PATH_MAX];
+	glob_t found;
+	bool is_found = false;
+
+	for (size_t i = 0; !is_found && length > 0 && i < ARRAY_SIZE(places); i++) {
+		snprintf(pattern, sizeof(pattern), ORIGINALS "/%.*s/*/%s%.*s.ko*",
+			 (int)strcspn(path + strlen(MODULES), "/"),
+			 path + strlen(MODULES), places[i], length, base);
+		is_found = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+		if (is_found)
+			globfree(&found);
+	}
+	return is_found;
 }
 
 static bool is_missing(alpm_handle_t *alpm, const char *name, struct stat *ret_st)
@@ -36,7 +63,8 @@ static bool is_missing(alpm_handle_t *alpm, const char *name, struct stat *ret_s
 	*ret_st = (struct stat){ 0 };
 	snprintf(path, sizeof(path), "/%s", name);
 	return lstat(path, ret_st) < 0 && errno == ENOENT &&
-	       alpm_option_match_noextract(alpm, name) != 0;
+	       alpm_option_match_noextract(alpm, name) != 0 &&
+	       !(str_starts(name, MODULES) && is_archived(name));
 }
 
 static bool is_list_there(alpm_handle_t *alpm, alpm_pkg_t *pkg)
@@ -91,6 +119,14 @@ static bool has_unwritten(const char *name, off_t size, struct archive_entry *en
 	return hole >= 0 && hole < size && has_digest(fd, entry) == 0;
 }
 
+/* depmod writes its indexes anew, a person a source; a module that was signed is larger. */
+static bool may_be_shorter(const char *name, off_t size)
+{
+	const char *base = base_of(name);
+
+	return size > 0 && name_module_length(base) == 0 && strcmp(base, "vmlinuz") != 0;
+}
+
 static bool is_entry_whole(alpm_handle_t *alpm, struct archive_entry *entry)
 {
 	const char *name = archive_entry_pathname(entry);
@@ -98,16 +134,16 @@ static bool is_entry_whole(alpm_handle_t *alpm, struct archive_entry *entry)
 	struct stat st;
 
 	if (name == NULL)
-		return false;
+		return true;
 	name += str_starts(name, "./") ? 2 : 0;
-	if (!matters(name))
+	if (!matters(name) || archive_entry_filetype(entry) == AE_IFDIR)
 		return true;
 	if (is_missing(alpm, name, &st))
 		return false;
 	if (archive_entry_filetype(entry) != AE_IFREG || !S_ISREG(st.st_mode))
 		return true;
 	if (st.st_size < size)
-		return st.st_size > 0 && !is_module_file(name);
+		return may_be_shorter(name, st.st_size);
 	return st.st_size > size || !has_unwritten(name, size, entry);
 }
 
@@ -116,13 +152,15 @@ bool package_is_whole(alpm_handle_t *alpm, alpm_pkg_t *pkg)
 	struct archive *list = alpm_pkg_mtree_open(pkg);
 	struct archive_entry *entry;
 	bool is_whole = true;
-	int r = 1;
+	int r = ARCHIVE_EOF;
 
 	if (list == NULL) /* there is none, or it is torn */
 		return alpm_errno(alpm) != ALPM_ERR_LIBARCHIVE &&
 		       is_list_there(alpm, pkg);
-	while (is_whole && (r = alpm_pkg_mtree_next(pkg, list, &entry)) == 0)
+	/* ARCHIVE_WARN: a keyword that libarchive does not know. */
+	while (is_whole && ((r = alpm_pkg_mtree_next(pkg, list, &entry)) == ARCHIVE_OK ||
+			    r == ARCHIVE_WARN))
 		is_whole = is_entry_whole(alpm, entry);
 	(void)alpm_pkg_mtree_close(pkg, list);
-	return is_whole && r == 1;
+	return is_whole && r == ARCHIVE_EOF;
 }

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -104,34 +103,6 @@ static void withdrawn_modules_leave_the_indexes(void **state)
 	OK(depmod_run(&t->sys, RELEASE, NULL, why));
 	root_expect(t, MODULES "/modules.dep", "");
 	assert_false(root_has(t, MODULES "/updates"));
-}
-
-/* As on a full disk: no file of 16 KiB can be written, and modules.dep is one. */
-static void what_is_taken_back_stays_so_when_depmod_fails(void **state)
-{
-	static const char *const one[] = { "updates/dkms/one.ko", NULL };
-	const struct commit_root *t = *state;
-	const struct rlimit small = { 16384, RLIM_INFINITY };
-	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
-	char path[128];
-	int r;
-
-	if (!has_depmod())
-		skip();
-	put_kernel(t);
-	for (int i = 0; i < 1000; i++) {
-		snprintf(path, sizeof(path), MODULES "/kernel/drivers/module%04d.ko", i);
-		root_put(t, path, "");
-	}
-	OK(depmod_after_take_back(&t->sys, RELEASE, why));
-	OK(set_withdraw(&t->sys, NULL, RELEASE, one, why));
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	r = depmod_after_take_back(&t->sys, RELEASE, NULL);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-	assert_int_equal(r, 0);
-	root_expect(t, DKMS "/one.ko", NULL);
-	root_expect(t, MODULES "/modules.dep", "old indexes\n");
-	assert_false(root_has(t, "lib/modules/.kmodgate"));
 }
 
 static void a_root_has_its_own_configuration(void **state)
@@ -297,7 +268,6 @@ int main(void)
 		CASE(a_module_that_is_not_listed_undoes_the_whole_swap),
 		CASE(a_second_module_of_that_name_that_comes_first_is_noticed),
 		CASE(withdrawn_modules_leave_the_indexes),
-		CASE(what_is_taken_back_stays_so_when_depmod_fails),
 		CASE(a_root_has_its_own_configuration),
 		CASE(a_kernel_that_is_not_there_needs_no_indexes),
 		CASE(one_that_makes_all_is_believed),

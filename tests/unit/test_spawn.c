@@ -77,11 +77,15 @@ static void a_time_limit_ends_the_whole_group(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(spawn_capture(&how, 300, 4096, &out, &status, NULL),
+	assert_int_equal(spawn_capture(&how, 2000, 4096, &out, &status, NULL),
 			 -KGE_TIMEOUT);
 	assert_int_equal(parse_u64n(str_get(&out), strcspn(str_get(&out), "\n"), &pid),
 			 0);
-	usleep(50000);
+	/* killed, but it may not have been its turn to die yet */
+	for (int i = 0; i < 1000 && proc_start_time((pid_t)pid, &ticks) == 0 &&
+			proc_is_running((pid_t)pid, ticks);
+	     i++)
+		usleep(10000);
 	assert_true(proc_start_time((pid_t)pid, &ticks) < 0 ||
 		    !proc_is_running((pid_t)pid, ticks));
 	str_fini(&out);

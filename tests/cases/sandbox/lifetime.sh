@@ -20,7 +20,7 @@ check "a time limit" "box: -1030: time limit reached" "$out"
 check "ends everything" 0 "$(count "sleep $mark.3")"
 ms=$((($(date +%s%N) - start) / 1000000))
 [ $ms -lt 5000 ] || check "soon" "< 5000 ms" "$ms ms"
-out=$("$box" -o -t 500 -- /bin/bash -c "echo first; sleep $mark.4" 2>&1)
+out=$("$box" -o -t 2000 -- /bin/bash -c "echo first; sleep $mark.4" 2>&1)
 check "a time limit of a capture" "first box: -1030: time limit reached" "$(xargs <<<"$out")"
 out=$("$box" -o -- /usr/bin/yes 2>&1 | tail -n 1)
 check "too much output" "box: -1041: more than 1048576 bytes of output" "${out##*$'y\n'}"
@@ -29,7 +29,8 @@ check "... ends the program" 0 "$(count '^/usr/bin/yes$')"
 "$box" -u 61990 -t 2000 -- /bin/bash -c 'bomb() { bomb | bomb & }; bomb; sleep 60' >/dev/null 2>&1
 check "a fork bomb ends with the time limit" 0 "$(ps -o pid= -u 61990 | wc -l)"
 check "orphans are reaped" "0" "$("$box" -- /bin/bash -c '
-	for i in 1 2 3 4 5; do (true &); done; sleep 0.3
+	for i in 1 2 3 4 5; do (true &); done
+	for i in {1..100}; do grep -q "^State:.Z" /proc/[0-9]*/status 2>/dev/null || break; sleep 0.1; done
 	grep -l "^State:.Z" /proc/[0-9]*/status 2>/dev/null | wc -l')"
 
 # Whoever asked is killed: outright, then as a group leader would be.
@@ -45,7 +46,7 @@ check "a killed caller takes all with it" 0 "$(count "sleep $mark.5")"
 "$box" -- /bin/sleep "$mark.6" &
 pid=$!
 for _ in {1..50}; do [ "$(count "^/bin/sleep $mark.6")" = 1 ] && break; sleep 0.1; done
-outer=$(pgrep -P "$pid")
+outer=$(pgrep -n -P "$pid") # (who began it may not be reaped yet)
 kill -9 "$outer"
 wait "$pid"
 check "a killed child too, and is told so" "137 0" "$? $(count "sleep $mark.6")"

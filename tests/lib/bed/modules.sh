@@ -6,6 +6,9 @@
 # A literal text as a pattern for expect_grep and expect_order.
 re() { sed 's/[].+*?(){}|$[]/[&]/g' <<<"$1"; }
 
+# Of the newer v4l2loopback-dkms, which the backports go on with.
+BED_BPO_V4L=$(sed -n '/^Package: v4l2loopback-dkms$/,/^$/s/^Version: \([^-]*\).*/\1/p' /srv/bed/backports/Packages 2>/dev/null || true)
+
 # bed_tree DIR NAME VERSION [LINE...]: a module source that builds everywhere; LINEs go into its dkms.conf.
 bed_tree() {
     local dir=$1 name=$2 version=$3
@@ -159,10 +162,10 @@ bed_pids() {
         if [ "${p#/proc/}" != $$ ] && [ "${p#/proc/}" != "$BASHPID" ] && [[ ${words[*]} =~ $1 ]]; then echo "${p#/proc/}"; fi
     done
 }
-# bed_kill RE: the hard way.
+# bed_kill RE: the hard way, parents first.
 bed_kill() {
     local p
-    for p in $(bed_pids "$1"); do kill -KILL "$p" 2>/dev/null || true; done
+    for p in $(bed_pids "$1" | sort -n); do kill -KILL "$p" 2>/dev/null || true; done
 }
 
 # run_keys CONDITION KEYS CMD: CMD on a terminal; KEYS are typed when the shell command CONDITION holds.
@@ -175,7 +178,7 @@ run_keys() {
     {
         set +e
         exec >/run/bed/keys
-        bed_until "$1" 600
+        bed_until "$1" || echo "never: $1" >&2
         # shellcheck disable=SC2059 # escapes wanted
         printf "$2"
         sleep 600
@@ -186,10 +189,10 @@ run_keys() {
     tr -d '\r' <"$OUT.cr" >"$OUT"
     bed_ran
 }
-# Waits until the shell command $1 holds, for 60 s or $2 tenths of a second.
+# Waits until the shell command $1 holds, for two minutes or $2 tenths of a second.
 bed_until() {
     local i
-    for ((i = 0; i < ${2:-600}; i++)); do
+    for ((i = 0; i < ${2:-1200}; i++)); do
         if eval "$1"; then return 0; fi
         sleep 0.1
     done

@@ -24,7 +24,7 @@ pac_serve() { # REPO...
     perl /run/bed/lib/serve.pl /srv/pac 8078 &
     bed_pac_conf "$@"
     sed -i "s|file:///srv/pac|$PAC_URL|" /etc/pacman.conf
-    bed_until 'pacman -Sy >/dev/null 2>&1' 100 || { run pacman -Sy; fail 'no server'; }
+    bed_until 'pacman -Sy >/dev/null 2>&1' || { run pacman -Sy; fail 'no server'; }
 }
 
 # What a stopped transaction may not have changed.
@@ -49,7 +49,7 @@ expect_pac_settled() { # [held]
 }
 # Nothing of ours still runs; a watcher that has nothing to do ends within a second of pacman.
 expect_pac_quiet() {
-    bed_until '[ -z "$(bed_pids "(kmodgate|pacman-plan|pacman-event)( |$)")" ]' 600 ||
+    bed_until '[ -z "$(bed_pids "(kmodgate|pacman-plan|pacman-event)( |$)")" ]' ||
         fail "still running: $(bed_pids '(kmodgate|pacman-plan|pacman-event)( |$)')"
 }
 # Indexed, registered, and there when the initramfs was made.
@@ -107,7 +107,7 @@ pac_breaks_after_the_gate() {
     expect_rc 1
     expect_order "ready: acpi-call/" '^upgrading linux' '^error: '
     run pacman -Q linux
-    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' 600 || fail 'not settled'
+    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' || fail 'not settled'
     expect_pac_quiet
     expect_eq "$(find "/usr/lib/modules/$PAC_NEW/updates" -name '*.ko*' 2>/dev/null)" '' modules
     expect_no_dkms "$PAC_NEW"

@@ -39,7 +39,7 @@ rpm_serve() { # NAME...
     python3 -c "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sH14x', b'lo', 0x49))"
     (cd /srv/rpm && exec python3 -m http.server 8077 --bind 127.0.0.1 >/tmp/http.log 2>&1) &
     sed -i 's|file:///srv/rpm|http://127.0.0.1:8077|' /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo
-    bed_until 'python3 -c "import socket; socket.create_connection((\"127.0.0.1\", 8077))" 2>/dev/null' 50 || fail 'no server'
+    bed_until 'python3 -c "import socket; socket.create_connection((\"127.0.0.1\", 8077))" 2>/dev/null' || fail 'no server'
 }
 DNF=(dnf -y --releasever=1)
 DNF5=(dnf5 -y --releasever=1 --disable-plugin=local) # (which wants createrepo_c)

@@ -100,6 +100,7 @@ case_apt_and_dpkg_killed_while_the_kernel_is_configured() {
     offer_new script_begins postinst "${kill_the_manager[@]}"
     run "${install_new[@]}"
     expect_rc 137
+    bed_wait '[ -z "$(bed_pids "^(/usr/bin/)?dpkg ")" ]'
     expect_order '^kmodgate: .*acpi-call/1.2.2' '^Setting up linux-image-'
     run dpkg --configure -a
     expect_rc 0
@@ -115,6 +116,7 @@ case_apt_and_dpkg_killed_before_the_kernel_is_unpacked_then_recover() {
     offer_new script_begins preinst "${kill_the_manager[@]}"
     run "${install_new[@]}"
     expect_rc 137
+    bed_wait '[ -z "$(bed_pids "^(/usr/bin/)?dpkg ")" ]'
     expect_order '^kmodgate: .*acpi-call/1.2.2' '^(Preparing to unpack|Unpacking) '
     expect_not_installed "linux-image-$new"
     run kmodgate status
@@ -136,6 +138,7 @@ case_after_a_kill_the_next_apt_run_needs_no_recover() {
     offer_new script_begins preinst "${kill_the_manager[@]}"
     run "${install_new[@]}"
     expect_rc 137
+    bed_wait '[ -z "$(bed_pids "^(/usr/bin/)?dpkg ")" ]'
     run dpkg --configure -a
     run "${install_new[@]}"
     expect_rc 0

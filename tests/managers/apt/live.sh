@@ -16,7 +16,7 @@ case_recover_settle_and_status_from_elsewhere_leave_a_live_transaction_alone() {
     bed_pockets base old new local
     apt-get install -y linux-image-cloud-amd64 linux-headers-cloud-amd64 bed-pause >"$OUT" 2>&1 </dev/null &
     local apt=$! keep=$OUT
-    bed_wait '[ -e /tmp/paused ]' 600
+    bed_wait '[ -e /tmp/paused ]'
     find "/usr/lib/modules/$new/updates" -type f -printf '%p %C@\n' >/tmp/placed
     expect_path "/usr/lib/modules/$new/updates/dkms/acpi_call.ko"
     OUT=/run/bed/other

@@ -29,12 +29,12 @@ case_a_newer_source_is_gated_built_once_and_takes_the_place_of_the_old() {
     bed_pockets base old backports
     run apt-get install -y -t bookworm-backports v4l2loopback-dkms
     expect_rc 0
-    expect_order "^kmodgate: .*$(re "$BED_OLD_REL").*v4l2loopback/0.13.2" '^Unpacking v4l2loopback-dkms .0.13.2'
-    expect_dkms "$BED_OLD_REL" v4l2loopback/0.13.2
+    expect_order "^kmodgate: .*$(re "$BED_OLD_REL").*v4l2loopback/$(re "$BED_BPO_V4L")" "^Unpacking v4l2loopback-dkms .$(re "$BED_BPO_V4L")"
+    expect_dkms "$BED_OLD_REL" "v4l2loopback/$BED_BPO_V4L"
     expect_module "$BED_OLD_REL" v4l2loopback
-    expect_eq "$(modinfo -k "$BED_OLD_REL" -F version v4l2loopback)" 0.13.2
+    expect_eq "$(modinfo -k "$BED_OLD_REL" -F version v4l2loopback)" "$BED_BPO_V4L"
     expect_no_path /var/lib/dkms/v4l2loopback/0.12.7 /usr/src/v4l2loopback-0.12.7
-    expect_builds 1 'v4l2loopback-0.13.2' "$BED_OLD_REL"
+    expect_builds 1 "v4l2loopback-$BED_BPO_V4L" "$BED_OLD_REL"
     expect_settled
 }
 
@@ -153,19 +153,19 @@ case_headers_that_bring_their_own_pahole_and_libraries_are_used_with_them() {
     bed_pockets base old backports
     run apt-get install -y -t bookworm-backports linux-image-amd64 linux-headers-amd64 v4l2loopback-dkms
     expect_rc 0
-    expect_order "^kmodgate: .*$(re "$BED_BPO_REL").*v4l2loopback/0.13.2" '^Unpacking '
+    expect_order "^kmodgate: .*$(re "$BED_BPO_REL").*v4l2loopback/$(re "$BED_BPO_V4L")" '^Unpacking '
     expect_installed pahole
     expect_installed libbpf1
-    expect_served "$BED_BPO_REL" v4l2loopback/0.13.2
-    expect_served "$BED_OLD_REL" v4l2loopback/0.13.2
+    expect_served "$BED_BPO_REL" "v4l2loopback/$BED_BPO_V4L"
+    expect_served "$BED_OLD_REL" "v4l2loopback/$BED_BPO_V4L"
     expect_builds 1 v4l2loopback "$BED_BPO_REL"
     expect_settled
     note "what a build with everything installed gives; but for BTF, which this pahole writes with threads, in any order"
     ko=$(modinfo -k "$BED_BPO_REL" -F filename v4l2loopback)
     unpack_without_btf "$ko" /tmp/gate.ko
     rm -rf /var/cache/kmodgate/store
-    dkms remove v4l2loopback/0.13.2 -k "$BED_BPO_REL"
-    dkms install v4l2loopback/0.13.2 -k "$BED_BPO_REL"
+    dkms remove "v4l2loopback/$BED_BPO_V4L" -k "$BED_BPO_REL"
+    dkms install "v4l2loopback/$BED_BPO_V4L" -k "$BED_BPO_REL"
     unpack_without_btf "$ko" /tmp/dkms.ko
     expect_eq "$(bed_unsigned_sum /tmp/gate.ko)" "$(bed_unsigned_sum /tmp/dkms.ko)"
 }

@@ -53,12 +53,12 @@ case_the_same_command_again_installs_everything_but_the_kernel_and_the_hold_ends
     note "the module changes: the hold goes by itself, and the same command brings the kernel"
     run apt-get install -y -t bookworm-backports v4l2loopback-dkms
     expect_rc 0
-    expect_dkms "$BED_OLD_REL" v4l2loopback/0.13.2
+    expect_dkms "$BED_OLD_REL" "v4l2loopback/$BED_BPO_V4L"
     expect_no_path "$BED_HOLD"
     expect_path /etc/apt/preferences.d/mine /etc/apt/preferences.d/backports-kernel
     run apt-get dist-upgrade -y
     expect_rc 0
-    expect_served "$BED_BPO_REL" v4l2loopback/0.13.2
+    expect_served "$BED_BPO_REL" "v4l2loopback/$BED_BPO_V4L"
     expect_settled
 }
 

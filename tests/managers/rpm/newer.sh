@@ -14,7 +14,7 @@ case_rpm_4_20_stops_a_broken_module_and_builds_a_good_one() { rpm_stops_and_buil
 case_rpm_6_stops_a_broken_module_and_builds_a_good_one() { rpm_stops_and_builds 6; }
 
 rpm_stops_and_builds() { # VERSION
-    expect_eq "$(rpm --version | grep -o "$1")" "$1" 'this rpm'
+    [[ "$(rpm --version) " == *" $1."* ]] || skip "it is $(rpm --version)" # sid's, of the day
     rpm_break_acpi
     rpm_before /tmp/before
     run rpm -ivh $(rpm_new_kernel fedora)

@@ -164,7 +164,7 @@ case_a_killed_rpm_is_cleaned_up_after() {
     bed_wait "grep -q 'building' /tmp/rpm.log || [ -n \"\$(bed_pids 'kmodgate gate')\" ]"
     bed_kill '^/usr/bin/rpm '
     # shellcheck disable=SC2016 # for bed_wait
-    bed_wait '[ -z "$(bed_pids "kmodgate gate")" ]' 200
+    bed_wait '[ -z "$(bed_pids "kmodgate gate")" ]'
     kmodgate recover
     expect_rpm_unchanged
     expect_rpm_settled
