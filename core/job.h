@@ -152,6 +152,7 @@ struct kg_job {
 	const struct kg_plan_kernel
 		*kernel;      /* NULL: no kernel of the plan (a source job) */
 	const char *works_on; /* a release that it is installed for; NULL none */
+	bool is_at_stake; /* a source comes, this kernel stays, boots next, and has an older of it */
 	bool works_here; /* installed for the running kernel, or newest of this flavour, or last time */
 	bool wants_autoinstall; /* only when dkms.conf says AUTOINSTALL */
 	bool is_required;	/* a failure stops the transaction */

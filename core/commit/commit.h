@@ -116,6 +116,9 @@ int set_take_back(struct txn *txn, const char *release, struct kg_err *err) _mus
 int set_undo(const struct kg_system *sys, const char *release,
 	     struct kg_err *err) _must_check_;
 
+/* The open swap of @release changes files: indexes of before are not right, however new they are. */
+bool set_has_changes(const struct kg_system *sys, const char *release);
+
 /* ---- indexes ---- */
 
 /*

@@ -47,6 +47,18 @@ int depmod_run(const struct kg_system *sys, const char *release, const char *con
 	return r;
 }
 
+bool set_has_changes(const struct kg_system *sys, const char *release)
+{
+	_cleanup_swap_ struct swap s = SWAP_INIT;
+	bool has = false;
+
+	if (swap_find(sys, release, &s, NULL) > 0)
+		for (size_t i = 0; i < s.n_steps; i++)
+			has = has || s.steps[i].kind == SWAP_PUT ||
+			      s.steps[i].kind == SWAP_DROP;
+	return has;
+}
+
 int set_undo(const struct kg_system *sys, const char *release, struct kg_err *err)
 {
 	_cleanup_swap_ struct swap s = SWAP_INIT;

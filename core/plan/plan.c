@@ -20,6 +20,15 @@ bool plan_comes(enum kg_change change)
 	return change == KG_CHANGE_ENTERS || change == KG_CHANGE_CHANGES;
 }
 
+bool plan_brings_image(const struct kg_plan_kernel *kernel)
+{
+	for (size_t i = 0; i < kernel->n_packages; i++)
+		if (kernel->packages[i].role == KG_ROLE_IMAGE &&
+		    plan_comes(kernel->packages[i].change))
+			return true;
+	return false;
+}
+
 const char *plan_change_text(enum kg_change change)
 {
 	switch (change) {

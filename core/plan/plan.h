@@ -90,6 +90,8 @@ int plan_digest(const struct kg_plan *plan, char ret_hex[65],
 
 /* It is there afterwards, and is not what it was. */
 bool plan_comes(enum kg_change change);
+/* What boots of @kernel comes, not only something for it. */
+bool plan_brings_image(const struct kg_plan_kernel *kernel);
 const char *plan_change_text(enum kg_change change);
 const char *plan_role_text(enum kg_role role);
 

@@ -55,7 +55,7 @@ int run_join_live(const struct kg_system *sys, struct txn *ret_txn, struct kg_er
 
 /* ---- arrival ---- */
 
-static bool has_arrived(const struct txn *txn, const struct run_record *rec)
+bool run_has_arrived(const struct txn *txn, const struct run_record *rec)
 {
 	char subject[1024];
 
@@ -81,7 +81,7 @@ static int add_arrival(struct arrival *a, const struct run_record *rec,
 	int r;
 
 	if (!rec->is_placed || strcmp(rec->release, a->release) != 0 ||
-	    has_arrived(a->txn, rec))
+	    run_has_arrived(a->txn, rec))
 		return 0;
 	r = run_open_sealed(a->run, a->txn, rec, &a->sets[a->n], err);
 	if (r < 0)
@@ -186,7 +186,7 @@ int run_arrive_records(struct run *run, struct txn *txn, const char *release,
 
 		/* A placed set that did not arrive is left to autoinstall. */
 		if (strcmp(rec->release, release) == 0 &&
-		    (!rec->is_placed || has_arrived(txn, rec)))
+		    (!rec->is_placed || run_has_arrived(txn, rec)))
 			strv_add(ret_known, rec->name);
 	}
 	return r;

@@ -50,6 +50,8 @@ static bool needs_depmod(const struct run *run, const char *release,
 {
 	if (run->target != NULL && run->target->no_depmod)
 		return false;
+	if (set_has_changes(run->sys, release))
+		return true;
 	for (size_t i = 0; i < n; i++)
 		if (items[i].result == 0 &&
 		    (changes_others(&items[i]) ||

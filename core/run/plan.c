@@ -291,18 +291,39 @@ static bool is_active(struct run *run, const char *name, const char *release)
 	       version != NULL;
 }
 
-/* It is installed for the newest other kernel of that flavour, the running one, or this. */
+static bool works_in(struct run *run, const char *name, const char *release)
+{
+	const struct reg_filter filter = { .name = name, .release = release };
+	struct reg_list weak = { 0 };
+	bool is_linked;
+
+	if (is_active(run, name, release))
+		return true;
+	is_linked = reg_list_weak(run->sys, &filter, &weak, NULL) == 0 && weak.n > 0;
+	reg_list_fini(&weak);
+	return is_linked;
+}
+
+/*
+ * It is installed for the newest other kernel of that flavour, the running one, or this; when nothing
+ * that boots comes, only this counts: it may never have been here.
+ */
 static const char *find_working(struct run *run, const char *name, const char *release,
+				const struct kg_plan_kernel *kernel,
 				const struct strv *releases)
 {
 	const char *candidates[] = { NULL, run->sys->running, release };
+	const bool is_only_this = kernel != NULL && kernel->change == KG_CHANGE_CHANGES &&
+				  !plan_brings_image(kernel);
 
-	for (size_t i = 0; i < releases->n; i++)
+	if (is_only_this)
+		candidates[1] = NULL;
+	for (size_t i = 0; !is_only_this && i < releases->n; i++)
 		if (strcmp(run_flavour(releases->v[i]), run_flavour(release)) == 0 &&
 		    strcmp(releases->v[i], release) != 0)
 			candidates[0] = releases->v[i];
 	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
-		if (candidates[i] != NULL && is_active(run, name, candidates[i]))
+		if (candidates[i] != NULL && works_in(run, name, candidates[i]))
 			return arena_strdup(&run->arena, candidates[i]);
 	return NULL;
 }
@@ -322,7 +343,7 @@ static int add_job(struct run *run, const struct kg_source *source, const char *
 		.arch = arena_strdup(&run->arena, arch),
 		.kernel = kernel,
 		.wants_autoinstall = true,
-		.works_on = find_working(run, source->name, release, releases),
+		.works_on = find_working(run, source->name, release, kernel, releases),
 	};
 	job->works_here = job->works_on != NULL ||
 			  run_worked_before(run->sys, source->name, run_flavour(release));
@@ -360,16 +381,19 @@ static int add_source_jobs(struct run *run, const struct kg_plan *plan,
 	for (size_t i = 0; i < releases->n; i++) {
 		const char *release = releases->v[i];
 		const struct kg_plan_kernel *kernel = plan_kernel(plan, release);
+		bool is_active_here, boots;
 		int r;
 
 		if (kernel != NULL && kernel->change != KG_CHANGE_STAYS)
 			continue;
-		if (!is_active(run, source->name, release) &&
-		    !is_running_or_newest(run, release, releases))
+		is_active_here = is_active(run, source->name, release);
+		boots = is_running_or_newest(run, release, releases);
+		if (!is_active_here && !boots)
 			continue;
 		r = add_job(run, source, release, run->sys->arch, NULL, releases);
 		if (r < 0)
 			return r;
+		run->jobs[run->n_jobs - 1].is_at_stake = is_active_here && boots;
 	}
 	return 0;
 }

@@ -325,6 +325,8 @@ int run_arrive_records(struct run *run, struct txn *txn, const char *release,
 /* The same for @rec alone. */
 int run_arrive_record(struct run *run, struct txn *txn, const struct run_record *rec,
 		      struct kg_err *err) _must_check_;
+/* @rec was registered by @txn, or left out as the kernel has its own. */
+bool run_has_arrived(const struct txn *txn, const struct run_record *rec);
 /* The live transaction of which this process is a child, if any: 1, 0, or an error. */
 int run_join_live(const struct kg_system *sys, struct txn *ret_txn,
 		  struct kg_err *err) _must_check_;

@@ -216,6 +216,7 @@ struct choosing {
 	struct run_item *item;
 	struct walk walk;
 	bool is_active; /* some version of the package is installed: what is at our place is ours */
+	bool is_orphan; /* and the source of that one is gone: it is about to go, however new */
 	bool checks;
 	enum choice *choices; /* of rs->set.files */
 	size_t n_files;
@@ -278,8 +279,8 @@ static enum choice choose_file(struct choosing *c, const char *file)
 	}
 	if (n == 1)
 		return choose_against(c, file, other, false);
-	return n == 0 && own != NULL ? choose_against(c, file, own, true)
-				     : CHOICE_INSTALL;
+	return n == 0 && own != NULL && !c->is_orphan ? choose_against(c, file, own, true)
+						      : CHOICE_INSTALL;
 }
 
 static int pick(struct choosing *c, enum choice choice, const char *const **ret_files)
@@ -417,13 +418,19 @@ static int choose(struct choosing *c, struct kg_err *err)
 	return 0;
 }
 
-static bool has_active(struct run *run, const struct run_set *rs)
+static void look_at_active(struct choosing *c)
 {
+	const struct run_set *rs = c->item->rs;
+	struct kg_source source;
 	const char *version = NULL;
 
-	return reg_active_version(run->sys, rs->set.name, rs->set.release, rs->arch,
-				  &run->arena, &version, NULL) == 0 &&
-	       version != NULL;
+	c->is_active =
+		reg_active_version(c->run->sys, rs->set.name, rs->set.release, rs->arch,
+				   &c->run->arena, &version, NULL) == 0 &&
+		version != NULL;
+	c->is_orphan = c->is_active &&
+		       reg_find_source(c->run->sys, rs->set.name, version, &c->run->arena,
+				       &source, NULL) == -KGE_BROKEN;
 }
 
 int run_choose_files(struct run *run, struct run_item *item, struct kg_err *err)
@@ -438,7 +445,7 @@ int run_choose_files(struct run *run, struct run_item *item, struct kg_err *err)
 	c.choices = arena_array(&run->arena, c.n_files + 1, sizeof(*c.choices));
 	if (c.choices == NULL)
 		return kg_fail_errno(err, -ENOMEM, "%s", item->rs->set.name);
-	c.is_active = has_active(run, item->rs);
+	look_at_active(&c);
 	c.checks = checks_versions(run, item);
 	r = choose(&c, err);
 	strv_fini(&c.walk.found);

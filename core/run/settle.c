@@ -48,10 +48,15 @@ static int ask_state(const struct strv *args, struct kg_state *ret_state,
 	return r;
 }
 
-/* Whether a kernel came is not said by its headers, nor by what leaves. */
-static bool decides(const struct kg_package *p)
+/*
+ * Whether a kernel came is said by its image, where one comes: what else is for it may have failed.
+ * Never by its headers, nor by what leaves.
+ */
+static bool decides(const struct kg_plan_kernel *k, const struct kg_package *p)
 {
-	return p->role != KG_ROLE_HEADERS && p->change != KG_CHANGE_LEAVES;
+	if (p->role == KG_ROLE_HEADERS || p->change == KG_CHANGE_LEAVES)
+		return false;
+	return p->role == KG_ROLE_IMAGE || !plan_brings_image(k);
 }
 
 static int read_state(const struct txn *txn, struct kg_state *ret_state,
@@ -61,10 +66,13 @@ static int read_state(const struct txn *txn, struct kg_state *ret_state,
 	_cleanup_strv_ struct strv args = { 0 };
 
 	strv_addf(&args, "%s/%s-state", KG_LIBEXECDIR, plan->manager);
-	for (size_t i = 0; i < plan->n_kernels; i++)
-		for (size_t k = 0; k < plan->kernels[i].n_packages; k++)
-			if (decides(&plan->kernels[i].packages[k]))
-				strv_add(&args, plan->kernels[i].packages[k].name);
+	for (size_t i = 0; i < plan->n_kernels; i++) {
+		const struct kg_plan_kernel *k = &plan->kernels[i];
+
+		for (size_t n = 0; n < k->n_packages; n++)
+			if (decides(k, &k->packages[n]))
+				strv_add(&args, k->packages[n].name);
+	}
 	for (size_t i = 0; i < plan->n_sources; i++)
 		strv_add(&args, plan->sources[i].package);
 	if (!strv_ok(&args))
@@ -98,7 +106,7 @@ static enum fate kernel_fate(const struct kg_plan_kernel *k, const struct kg_sta
 	for (size_t i = 0; i < k->n_packages; i++) {
 		const struct kg_package *p = &k->packages[i];
 
-		if (decides(p))
+		if (decides(k, p))
 			fate = worse(fate, package_fate(state, p->name, p->version));
 	}
 	return fate;
@@ -221,7 +229,7 @@ static const char *broken_package(const struct kg_plan *plan,
 		for (size_t n = 0; n < k->n_packages; n++) {
 			const struct kg_package *p = &k->packages[n];
 
-			if (strcmp(k->release, rec->release) == 0 && decides(p) &&
+			if (strcmp(k->release, rec->release) == 0 && decides(k, p) &&
 			    came_in_half(state, p->name, p->version))
 				return p->name;
 		}
@@ -252,8 +260,11 @@ static void say_taken_back(const struct txn *txn, const struct kg_state *state,
 static int roll_back(struct run *run, struct txn *txn, const struct kg_state *state,
 		     const struct run_record *rec, struct kg_err *err)
 {
-	int r = unregister(run, rec, err);
+	int r = 0;
 
+	/* Else what is registered is of before: a source that came anew has the same version. */
+	if (run_has_arrived(txn, rec))
+		r = unregister(run, rec, err);
 	if (r == 0)
 		r = archive_for_saved(run, txn, rec, err);
 	if (r == 0)
@@ -282,9 +293,13 @@ static bool is_registered(struct run *run, const struct run_record *rec)
 static int keep(struct run *run, struct txn *txn, const struct run_record *rec,
 		struct kg_err *err)
 {
+	const bool is_there = is_registered(run, rec);
 	int r = 0;
 
-	if (!is_registered(run, rec))
+	/* The transaction is long over: since then somebody took it off. */
+	if (!is_there && run_has_arrived(txn, rec) && !txn_is_live(txn))
+		return 0;
+	if (!is_there)
 		r = txn_note(txn, "departed", rec->release, err);
 	if (r == 0)
 		r = run_arrive_record(run, txn, rec, err);

@@ -90,13 +90,45 @@ static bool kernel_ships(struct run *run, const struct kg_job *job)
 	return *name == NULL;
 }
 
-/* Works here, excluded for the new kernel: it would be missing after the reboot. */
+#define MODULES_ORDER_MAX (16u << 20)
+
+/* The same of a kernel that is there: its modules.order names what it was built with. */
+static bool disk_ships(struct run *run, const struct kg_job *job)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *path = arena_printf(&run->arena, "%s/%s/modules.order",
+					run->sys->install_tree, job->release);
+	struct run_shipped own = { 0 };
+	const char *const *name = job->module_names;
+	char *rest = NULL;
+
+	if (path == NULL || name == NULL || *name == NULL ||
+	    fd_read_file_in(run->sys->root_fd, path, MODULES_ORDER_MAX, &text, NULL,
+			    NULL) < 0)
+		return false;
+	for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		const char *found = module_of_path(&run->arena, line);
+		const char **slot =
+			found != NULL ? ARENA_ADD(&run->arena, own.names, own.n) : NULL;
+
+		if (slot != NULL)
+			*slot = found;
+	}
+	while (*name != NULL && ships(&own, *name))
+		name++;
+	return *name == NULL;
+}
+
+/* Works here, excluded for the kernel that boots next: it would be missing after the reboot. */
 static void judge_excluded(struct run *run, struct kg_job *job)
 {
 	char why[256];
 
-	if (job->outcome != KG_OUTCOME_EXCLUDED || !job->works_here ||
-	    job->kernel == NULL || kernel_ships(run, job))
+	if (job->outcome != KG_OUTCOME_EXCLUDED || !job->works_here)
+		return;
+	if (job->kernel != NULL ? kernel_ships(run, job)
+				: !job->is_at_stake || disk_ships(run, job))
 		return;
 	snprintf(why, sizeof(why), "%s", kg_err_text(&job->err, -KGE_EXCLUDED));
 	job->outcome = KG_OUTCOME_FAILED;
@@ -112,8 +144,12 @@ bool run_stops(const struct run *run, const struct kg_job *job)
 		return false;
 	if (job->err.code != -KGE_NO_HEADERS)
 		return true;
-	/* A kernel that is there without headers could not be built for before either. */
-	if (job->kernel == NULL)
+	/* A kernel that is there without headers could not be built for before either, or it could. */
+	if (job->kernel == NULL && !job->is_at_stake)
+		return false;
+	/* What is installed there stays as good as it was. */
+	if (job->kernel != NULL && job->kernel->change == KG_CHANGE_CHANGES &&
+	    !plan_brings_image(job->kernel))
 		return false;
 	return run->policy.headers_missing != KG_MISSING_WARN;
 }

@@ -81,13 +81,14 @@ pac_break_acpi() {
     file=$(compgen -G '/usr/src/acpi-call-*/acpi_call.c')
     bed_break "$file" "$(cut -d- -f1 <<<"$BED_OLD_VER")"
 }
-# pac_module NAME VERSION [broken]: a package with a module source, in the repository modules.
+# pac_module NAME VERSION [broken|alias] [PKGREL]: a package with a module source, in the repository modules.
 pac_module() {
     local d
     d=$(mktemp -d /var/tmp/module.XXXXXX)
     bed_tree "$d/usr/src/$1-$2" "$1" "$2"
     if [ "${3:-}" = broken ]; then bed_break "$d/usr/src/$1-$2/$1.c"; fi
-    bed_pac_build "$1-dkms" "$2-1" "$d" modules 'depend = dkms'
+    if [ "${3:-}" = alias ]; then echo 'MODULE_ALIAS("bed:another");' >>"$d/usr/src/$1-$2/$1.c"; fi
+    bed_pac_build "$1-dkms" "$2-${4:-1}" "$d" modules 'depend = dkms'
     rm -rf "$d"
 }
 # A package whose script interrupts pacman.

@@ -96,6 +96,20 @@ case_the_kernels_own_postinst_fails_and_a_second_configure_ends_well() {
     expect_clean_dpkg
 }
 
+case_a_module_that_is_purged_while_its_kernel_is_half_configured_stays_away() {
+    printf '#!/bin/sh\n[ -e /tmp/repaired ]\n' >/etc/kernel/postinst.d/aaa-fails
+    chmod 755 /etc/kernel/postinst.d/aaa-fails
+    bed_pockets base old new
+    run "${install_new[@]}"
+    expect_rc 100
+    touch /tmp/repaired
+    run apt-get purge -y acpi-call-dkms
+    expect_rc 0
+    expect_eq "$(find /usr/lib/modules/*/updates -name 'acpi_call.ko*' 2>/dev/null)" '' modules
+    expect_settled
+    expect_clean_dpkg
+}
+
 case_apt_and_dpkg_killed_while_the_kernel_is_configured() {
     offer_new script_begins postinst "${kill_the_manager[@]}"
     run "${install_new[@]}"

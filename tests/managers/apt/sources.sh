@@ -22,6 +22,7 @@ next_content() {
     if [ $# -gt 0 ]; then "$@"; fi
 }
 break_next() { bed_break "$(echo usr/src/v4l2loopback-*/v4l2loopback.c)"; }
+exclude_next() { echo 'BUILD_EXCLUSIVE_KERNEL_MIN=99' >>"$(echo usr/src/v4l2loopback-*/dkms.conf)"; }
 fail_script() { printf '#!/bin/sh\nexit 1\n' >"DEBIAN/$1"; }
 
 # bed: layer=kg uname=old
@@ -36,6 +37,24 @@ case_a_newer_source_is_gated_built_once_and_takes_the_place_of_the_old() {
     expect_no_path /var/lib/dkms/v4l2loopback/0.12.7 /usr/src/v4l2loopback-0.12.7
     expect_builds 1 "v4l2loopback-$BED_BPO_V4L" "$BED_OLD_REL"
     expect_settled
+}
+
+case_a_newer_source_that_is_not_for_the_kernel_that_boots_next_stops_and_the_old_one_stays() {
+    bed_pockets base old
+    run apt-get install -y "$(next_version 0.12.8 0.12.8-1 exclude_next)"
+    expect_rc 100
+    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_OLD_REL")" '^ *module +v4l2loopback/0.12.8' \
+        'it works here, but its dkms.conf excludes this kernel' '^Nothing was changed'
+    expect_module "$BED_OLD_REL" v4l2loopback
+    expect_dkms "$BED_OLD_REL" v4l2loopback/0.12.7
+    note "nor one for which nothing can be built"
+    apt-get purge -y "linux-headers-$BED_OLD_REL" linux-headers-amd64
+    run apt-get install -y "$(next_version 0.12.9 0.12.9-1)"
+    expect_rc 100
+    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$BED_OLD_REL")" '^ *module +v4l2loopback/0.12.9' \
+        "linux-headers-$(re "$BED_OLD_REL")" '^Nothing was changed'
+    expect_module "$BED_OLD_REL" v4l2loopback
+    expect_dkms "$BED_OLD_REL" v4l2loopback/0.12.7
 }
 
 case_a_newer_source_that_does_not_build_stops_and_the_old_one_stays() {

@@ -24,6 +24,10 @@ case_a_module_that_does_not_build_stops_apt_with_100_and_nothing_has_changed() {
     expect_grep "linux-image-$(re "$BED_BPO_REL")" "$BED_HOLD"
     expect_grep "$(re "$BED_BPO_VER")" "$BED_HOLD"
     expect_no_grep "^(Package|Pin):.*(\*|$BED_OLD_VER|$BED_NEW_VER)" "$BED_HOLD"
+    note "without kmodgate nobody would lift it"
+    run apt-get remove -y kmodgate
+    expect_rc 0
+    expect_no_path "$BED_HOLD"
 }
 
 case_the_same_command_again_installs_everything_but_the_kernel_and_the_hold_ends_with_its_reason() {

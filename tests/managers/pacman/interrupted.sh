@@ -79,6 +79,23 @@ case_an_interrupt_before_the_kernel_takes_its_modules_back() {
     expect_pac_settled
 }
 
+# What is registered then is of before, of the same version.
+case_an_interrupt_before_a_source_comes_anew_leaves_what_is_there() {
+    pac_module fine 1.0
+    pacman --noconfirm -U "$(pac_file modules fine-dkms)"
+    rm -f /srv/pac/modules/fine-dkms-1*
+    pac_module fine 1.0 alias 2
+    pac_interrupting aa-int
+    run "${PACMAN[@]}" -U "$(pac_file modules aa-int)" "$(pac_file modules fine-dkms)"
+    expect_grep 'ready: fine/1.0'
+    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' || fail 'not settled'
+    expect_pac_quiet
+    expect_eq "$(pac_version fine-dkms)" 1.0-1
+    expect_dkms "$PAC_OLD" fine/1.0
+    expect_module "$PAC_OLD" fine
+    expect_pac_settled
+}
+
 # linux again, unpacked to /tmp/k, as version $1.
 pac_unpack_kernel() {
     mkdir -p /tmp/k

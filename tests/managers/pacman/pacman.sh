@@ -180,6 +180,33 @@ case_a_module_source_is_judged_too() {
     expect_pac_settled
 }
 
+case_a_source_may_go_down_in_version() {
+    pac_module fine 3.0
+    pacman --noconfirm -U "$(pac_file modules fine-dkms)"
+    expect_dkms "$PAC_OLD" fine/3.0
+    rm -f /srv/pac/modules/fine-dkms-3*
+    pac_module fine 1.0
+    run "${PACMAN[@]}" -U "$(pac_file modules fine-dkms)"
+    expect_rc 0
+    expect_dkms "$PAC_OLD" fine/1.0
+    expect_module "$PAC_OLD" fine
+    expect_eq "$(modinfo -k "$PAC_OLD" -F version fine)" 1.0
+    expect_pac_settled
+}
+
+# Under libalpm's own hook depmod has run before, with what was there then.
+case_a_kernel_again_and_another_source_have_indexes_of_both() {
+    pac_module fine 1.0
+    pacman --noconfirm -U "$(pac_file modules fine-dkms)"
+    rm -f /srv/pac/modules/fine-dkms-1*
+    pac_module fine 2.0 alias
+    run "${PACMAN[@]}" -U "$(pac_file old linux)" "$(pac_file old linux-headers)" "$(pac_file modules fine-dkms)"
+    expect_rc 0
+    expect_dkms "$PAC_OLD" fine/2.0
+    expect_grep '^alias bed:another fine$' "/usr/lib/modules/$PAC_OLD/modules.alias"
+    expect_pac_settled
+}
+
 case_several_kernels_in_one_upgrade() {
     run "${PACMAN[@]}" -U "$(pac_file old linux-lts)" "$(pac_file old linux-lts-headers)"
     expect_rc 0

@@ -123,6 +123,31 @@ case_a_package_that_fails_later_keeps_what_is_there_and_takes_back_what_is_not()
     expect_rpm_settled
 }
 
+case_what_else_is_for_a_kernel_and_fails_takes_nothing_from_it() {
+    mkdir -p "/tmp/x/lib/modules/$RPM_NEW/extra"
+    touch "/tmp/x/lib/modules/$RPM_NEW/extra/more.ko"
+    bed_rpm_build kernel-modules-extra 1 1 x86_64 '' $'%pre\nexit 1' /tmp/x
+    run rpm -iv $(rpm_new_kernel fedora) "$(rpm_file modules kernel-modules-extra)"
+    [ "$RC" -ne 0 ] || fail 'it was installed'
+    expect_no_grep ' back: '
+    expect_rpm_served "$RPM_NEW" extra acpi_call
+    expect_rpm_settled
+}
+
+case_modules_of_others_for_an_old_kernel_without_headers_are_no_business_of_ours() {
+    rpm -iv $(rpm_new_kernel fedora)
+    dkms uninstall "acpi-call/$RPM_ACPI" -k "$RPM_OLD"
+    rpm -e --nodeps "kernel-devel-$RPM_OLD_VR"
+    mkdir -p "/tmp/x/lib/modules/$RPM_OLD/extra"
+    touch "/tmp/x/lib/modules/$RPM_OLD/extra/thing.ko"
+    bed_rpm_build kmod-thing 1 1 x86_64 '' '' /tmp/x
+    run rpm -iv "$(rpm_file modules kmod-thing)"
+    expect_rc 0
+    run rpm -e kmod-thing
+    expect_rc 0
+    expect_rpm_settled
+}
+
 case_a_kernel_that_does_not_arrive_leaves_nothing() {
     # Its own %pre says no: the database never hears of it.
     mkdir /tmp/k
