@@ -114,9 +114,10 @@ static bool add_installed(struct planner *p, struct kg_plan_kernel *k,
 	snprintf(path, sizeof(path), "/usr/src/kernels/%s/Makefile", k->release);
 	if (add_if_there(p, k, image, path))
 		return true;
-	if (dash != NULL) {
+	if (dash != NULL) { /* (by rpm's name for the architecture) */
 		snprintf(path, sizeof(path), "/usr/src/linux-%.*s-obj/%s/%s/Makefile",
-			 (int)(dash - k->release), k->release, k->arch, dash + 1);
+			 (int)(dash - k->release), k->release,
+			 image != NULL ? image->arch : k->arch, dash + 1);
 		if (add_if_there(p, k, image, path))
 			return true;
 	}
