@@ -29,6 +29,12 @@ static const struct package *image_of(const struct txn *txn, const char *release
 	return NULL;
 }
 
+/* Modules without an image of theirs: the headers are what is there. */
+static bool fits(const char *evr, const struct package *image)
+{
+	return image == NULL || strcmp(evr, image->evr) == 0;
+}
+
 static bool is_headers_of(const struct package *pkg, const char *release,
 			  const struct package *image)
 {
@@ -37,7 +43,7 @@ static bool is_headers_of(const struct package *pkg, const char *release,
 	if (pkg->path == NULL || (bits & CONTENT_HEADERS) == 0 ||
 	    (bits & (CONTENT_IMAGE | CONTENT_MODULES)) != 0)
 		return false;
-	return image == NULL || strcmp(pkg->evr, image->evr) == 0;
+	return fits(pkg->evr, image);
 }
 
 static struct kg_package *add_slot(struct planner *p, struct kg_plan_kernel *k)
@@ -77,7 +83,8 @@ static bool is_leaving(const struct txn *txn, const char *name)
 	return false;
 }
 
-static bool add_if_there(struct planner *p, struct kg_plan_kernel *k, const char *path)
+static bool add_if_there(struct planner *p, struct kg_plan_kernel *k,
+			 const struct package *image, const char *path)
 {
 	_cleanup_free_ char *real = realpath(path, NULL);
 	struct kg_package found = { .name = "local-headers",
@@ -88,8 +95,9 @@ static bool add_if_there(struct planner *p, struct kg_plan_kernel *k, const char
 
 	if (real == NULL)
 		return false;
-	(void)txn_owner_of(p->txn, real, &found, &p->plan->arena);
-	if (is_leaving(p->txn, found.name))
+	/* Of no package: made by hand, and of no version that could be compared. */
+	if (txn_owner_of(p->txn, real, &found, &p->plan->arena) == 0 &&
+	    (!fits(found.version, image) || is_leaving(p->txn, found.name)))
 		return false;
 	slot = add_slot(p, k);
 	if (slot != NULL)
@@ -97,22 +105,24 @@ static bool add_if_there(struct planner *p, struct kg_plan_kernel *k, const char
 	return true;
 }
 
-static bool add_installed(struct planner *p, struct kg_plan_kernel *k)
+static bool add_installed(struct planner *p, struct kg_plan_kernel *k,
+			  const struct package *image)
 {
 	const char *dash = strrchr(k->release, '-');
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "/usr/src/kernels/%s/Makefile", k->release);
-	if (add_if_there(p, k, path))
+	if (add_if_there(p, k, image, path))
 		return true;
-	if (dash != NULL) {
+	if (dash != NULL) { /* (by rpm's name for the architecture) */
 		snprintf(path, sizeof(path), "/usr/src/linux-%.*s-obj/%s/%s/Makefile",
-			 (int)(dash - k->release), k->release, k->arch, dash + 1);
-		if (add_if_there(p, k, path))
+			 (int)(dash - k->release), k->release,
+			 image != NULL ? image->arch : k->arch, dash + 1);
+		if (add_if_there(p, k, image, path))
 			return true;
 	}
 	snprintf(path, sizeof(path), "/lib/modules/%s/build/Makefile", k->release);
-	return add_if_there(p, k, path);
+	return add_if_there(p, k, image, path);
 }
 
 /* ---- in a cache ---- */
@@ -156,7 +166,7 @@ int planner_add_headers(struct planner *p, struct kg_err *err)
 		const struct package *image = image_of(p->txn, k->release);
 
 		if (!plan_comes(k->change) || add_from_transaction(p, k, image) ||
-		    add_installed(p, k) || image == NULL)
+		    add_installed(p, k, image) || image == NULL)
 			continue;
 		search_caches(p, image);
 		/* the list may have moved */

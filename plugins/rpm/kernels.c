@@ -7,6 +7,7 @@
 
 #include "core/base/name.h"
 #include "plugins/common/planner.h"
+#include "plugins/rpm/arch.h"
 #include "plugins/rpm/content.h"
 #include "plugins/rpm/package.h"
 
@@ -142,7 +143,7 @@ static void fill_kernel(struct planner *p, struct kg_plan_kernel *k)
 			continue;
 		add_package(p, k, pkg, bits);
 		if (k->arch == NULL || strcmp(k->arch, "noarch") == 0)
-			k->arch = pkg->arch;
+			k->arch = arch_to_machine(pkg->arch);
 		if (k->hint == NULL && (bits & CONTENT_IMAGE) != 0)
 			k->hint = find_hint(p, pkg);
 	}

@@ -30,7 +30,7 @@ $(RPM_B)/kmodgate.so: $(call rpm_pic_obj,gate_plugin child client content)
 	$(call Q,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-z,relro,-z,now -Wl,-soname,kmodgate.so \
 		-Wl,--no-undefined -o $@ $^ $(rpm_libs)
 
-$(RPM_B)/rpm-plan: $(call rpm_obj,plan_main package steps cache kernels headers archives removed content)
+$(RPM_B)/rpm-plan: $(call rpm_obj,plan_main package steps cache kernels headers archives removed content arch)
 $(RPM_B)/rpm-state: $(call rpm_obj,state_main)
 $(RPM_B)/rpm-locks: $(call rpm_obj,hold_main hold hold_record hold_toml toml)
 $(addprefix $(RPM_B)/,$(RPM_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a
@@ -96,9 +96,11 @@ install-rpm uninstall-rpm: ;
 endif
 
 # What the plugin's unit tests are linked with, besides libcore.a; nothing of librpm.
+unit_objs_test_rpm_arch    := $(call rpm_obj,arch)
 unit_objs_test_rpm_content := $(call rpm_obj,content)
 unit_objs_test_rpm_hold    := $(call rpm_obj,hold hold_record hold_toml toml)
 unit_objs_test_rpm_child   := $(call rpm_obj,child)
+$(B)/tests/unit/test_rpm_arch: $(unit_objs_test_rpm_arch)
 $(B)/tests/unit/test_rpm_child: $(unit_objs_test_rpm_child)
 $(B)/tests/unit/test_rpm_content: $(unit_objs_test_rpm_content)
 $(B)/tests/unit/test_rpm_hold: $(unit_objs_test_rpm_hold)

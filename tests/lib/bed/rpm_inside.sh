@@ -11,6 +11,11 @@ RPM_ACPI=$(compgen -G '/usr/src/acpi-call-*' | sed 's|.*/acpi-call-||' || true)
 
 # rpm_file LAYOUT-POCKET NAME: the package's file.
 rpm_file() { compgen -G "/srv/rpm/$1/$2-[0-9]*.rpm" | sed -n 1p; }
+# rpm_unpack RPM DIR: its files in DIR, which is made.
+rpm_unpack() {
+    mkdir "$2"
+    rpm2cpio "$1" | (cd "$2" && cpio -id --quiet)
+}
 # The three packages of the newer kernel.
 rpm_new_kernel() { # LAYOUT
     case $1 in

@@ -70,6 +70,51 @@ case_headers_that_are_missing_stop_and_are_named() {
     expect_rpm_settled
 }
 
+# rpm_next NAME: the package of the newer kernel again, same files and so the same `uname -r`, in the next release of its package.
+rpm_next() {
+    rpm_unpack "$(rpm_file fedora-new "$1")" "/tmp/next-$1"
+    bed_rpm_build "$1" "${RPM_NEW_VR%-*}" "${RPM_NEW_VR##*-}.1" x86_64 '' "$(bed_rpm_scripts "$1")" "/tmp/next-$1" >&2
+    rpm_file modules "$1"
+}
+
+# With other content of one release, headers have the right vermagic and wrong symbol CRCs.
+case_an_image_of_the_same_release_does_not_take_the_headers_of_the_one_before() {
+    local core devel
+    rpm -i $(rpm_new_kernel fedora)
+    core=$(rpm_next kernel-core)
+    devel=$(rpm_next kernel-devel)
+    rpm_before /tmp/before
+    run rpm -Uv --nodeps "$core"
+    [ "$RC" -ne 0 ] || fail 'it went through'
+    expect_order 'kmodgate: error: stopped' "^ *kernel +$(re "$RPM_NEW").*$(re "$RPM_NEW_VR.1")" \
+        "^ *module +$(re "acpi-call/$RPM_ACPI")$" '^ *error +.*headers'
+    expect_grep "kernel-devel-$(re "$RPM_NEW_VR.1")"
+    expect_rpm_unchanged
+    expect_rpm_settled
+
+    note "its own come with it"
+    run rpm -Uv --nodeps "$core" "$devel"
+    expect_rc 0
+    expect_order "kmodgate: $(re "$RPM_NEW"): ready: acpi-call/" 'kernel-core'
+    expect_dkms "$RPM_NEW" "acpi-call/$RPM_ACPI"
+    expect_path "/lib/modules/$RPM_NEW"/extra/acpi_call.ko*
+    expect_rpm_settled
+
+    note "they are installed: the image alone is built with them"
+    run rpm -Uv --nodeps --replacepkgs "$core"
+    expect_rc 0
+    expect_no_grep 'kmodgate: (warning|error)'
+    expect_dkms "$RPM_NEW" "acpi-call/$RPM_ACPI"
+    expect_rpm_settled
+
+    note "of no package: taken as they are"
+    rpm -e --justdb --noscripts kernel-devel-"$RPM_NEW_VR.1"
+    run rpm -Uv --nodeps --oldpackage "$(rpm_file fedora-new kernel-core)"
+    expect_rc 0
+    expect_dkms "$RPM_NEW" "acpi-call/$RPM_ACPI"
+    expect_rpm_settled
+}
+
 case_a_test_says_what_would_happen_and_places_nothing() {
     rpm_before /tmp/before
     run rpm -iv --test $(rpm_new_kernel fedora)
@@ -150,11 +195,10 @@ case_modules_of_others_for_an_old_kernel_without_headers_are_no_business_of_ours
 
 case_a_kernel_that_does_not_arrive_leaves_nothing() {
     # Its own %pre says no: the database never hears of it.
-    mkdir /tmp/k
-    (cd /tmp/k && rpm2cpio "$(rpm_file fedora-new kernel-core)" | cpio -id --quiet)
-    bed_rpm_build kernel-core 99 1 x86_64 '' $'%pre\nexit 1' /tmp/k
+    rpm_unpack "$(rpm_file fedora-new kernel-core)" /tmp/k
+    bed_rpm_build kernel-core "${RPM_NEW_VR%-*}" "${RPM_NEW_VR##*-}" x86_64 '' $'%pre\nexit 1' /tmp/k
     rpm -i --noscripts "$(rpm_file fedora-new kernel-devel)"
-    run rpm -iv --nodeps /srv/rpm/modules/kernel-core-99-1.x86_64.rpm
+    run rpm -iv --nodeps "$(rpm_file modules kernel-core)"
     [ "$RC" -ne 0 ] || fail 'it went through'
     expect_order "ready: acpi-call/" 'scriptlet failed'
     expect_no_path "/lib/modules/$RPM_NEW"
