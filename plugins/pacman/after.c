@@ -10,6 +10,7 @@
 #include "plugins/common/child.h"
 #include "plugins/common/say.h"
 #include "plugins/pacman/content.h"
+#include "plugins/pacman/leaving.h"
 #include "plugins/pacman/open.h"
 #include "plugins/pacman/source.h"
 
@@ -143,7 +144,7 @@ static void remove_source(const struct after *a, const char *folder)
 	source_find(folder, known, sizeof(known));
 	if (known[0] == '\0' || source_is_there(folder))
 		return;
-	source_put_stub(folder, known);
+	source_put_stub(&a->owner, folder, known);
 	run(a, dkms_program, "remove", known, "--all");
 }
 
@@ -159,8 +160,10 @@ static void depart(struct after *a)
 
 static void leave(struct after *a)
 {
-	for (size_t i = 0; i < a->sources.n; i++)
-		source_keep(a->sources.v[i]);
+	_cleanup_close_ int kept_fd = leaving_make(&a->owner);
+
+	for (size_t i = 0; kept_fd >= 0 && i < a->sources.n; i++)
+		source_keep(kept_fd, a->sources.v[i]);
 }
 
 static void with_paths(const struct owner *owner, void (*act)(struct after *a))

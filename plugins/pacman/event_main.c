@@ -2,8 +2,8 @@
 /*
  * pacman-event gate|leave|arrive|remove: what the hooks of libalpm run (hooks/pacman), with the files
  * of a transaction on stdin, one a line. Exit code 3 stops it; nothing else does.
+ *   leave   before it, and before the gate: module sources that go
  *   gate    before it: files that come
- *   leave   before it: module sources that go
  *   arrive  after it: files that came; before the initramfs is made
  *   remove  after it: files that went
  */

@@ -9,6 +9,7 @@
 
 #include "core/base/name.h"
 #include "plugins/common/planner.h"
+#include "plugins/pacman/leaving.h"
 #include "plugins/pacman/package.h"
 
 static bool is_there(const struct txn *txn, const char *release, bool is_after)
@@ -151,6 +152,60 @@ static void add_source(struct planner *p, const struct package *pkg, const char 
 		};
 }
 
+static bool has_planned(const struct kg_plan *plan, const char *path)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (strcmp(plan->sources[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static alpm_pkg_t *find_installed(const struct txn *txn, const char *path)
+{
+	alpm_db_t *local = alpm_get_localdb(txn->alpm);
+
+	for (alpm_list_t *i = alpm_db_get_pkgcache(local); i != NULL; i = i->next)
+		if (alpm_filelist_contains(alpm_pkg_get_files(i->data), path) != NULL)
+			return i->data;
+	return NULL;
+}
+
+/* Of a package that goes: no package of its name comes, so only the hook of what goes has told. */
+static void add_leaving(struct planner *p, const char *folder)
+{
+	const char *path = arena_printf(&p->plan->arena, "usr/src/%s/dkms.conf", folder);
+	alpm_pkg_t *pkg = path != NULL && !has_planned(p->plan, path)
+				  ? find_installed(p->txn, path)
+				  : NULL;
+	struct kg_plan_source *s;
+
+	if (pkg == NULL)
+		return;
+	s = ARENA_ADD(&p->plan->arena, p->plan->sources, p->plan->n_sources);
+	if (s != NULL)
+		*s = (struct kg_plan_source){
+			.path = path,
+			.package = alpm_pkg_get_name(pkg),
+			.version = alpm_pkg_get_version(pkg),
+			.change = KG_CHANGE_LEAVES,
+		};
+}
+
+static int add_all_leaving(struct planner *p, struct kg_err *err)
+{
+	_cleanup_strv_ struct strv folders = { 0 };
+	const char *lock =
+		arena_printf(&p->plan->arena, "%sdb.lck", p->txn->config.dbpath);
+
+	if (lock != NULL)
+		leaving_list(&p->txn->owner, lock, &folders);
+	for (size_t i = 0; i < folders.n; i++)
+		add_leaving(p, folders.v[i]);
+	return p->plan->arena.failed || !strv_ok(&folders)
+		       ? kg_fail_errno(err, -ENOMEM, "making the plan")
+		       : 0;
+}
+
 int planner_add_sources(struct planner *p, struct kg_err *err)
 {
 	for (size_t i = 0; i < p->txn->n; i++) {
@@ -163,5 +218,5 @@ int planner_add_sources(struct planner *p, struct kg_err *err)
 			if (pkg->old_hits.v[k].bit == CONTENT_SOURCE)
 				add_source(p, pkg, pkg->old_hits.v[k].path, false);
 	}
-	return p->plan->arena.failed ? kg_fail_errno(err, -ENOMEM, "making the plan") : 0;
+	return add_all_leaving(p, err);
 }

@@ -17,9 +17,9 @@ pac_hooks   := $(notdir $(wildcard hooks/pacman/*.hook))
 PAC_PROGRAMS := pacman-event pacman-plan pacman-state pacman-hold
 PROGRAMS     += $(addprefix $(PAC_B)/,$(PAC_PROGRAMS))
 
-$(PAC_B)/pacman-event: $(call pac_obj,event_main after source open watch content)
+$(PAC_B)/pacman-event: $(call pac_obj,event_main after source leaving open watch content)
 $(PAC_B)/pacman-plan: $(call pac_obj,plan_main package find kernels headers archives removed \
-	content cmdline config)
+	leaving content cmdline config)
 $(PAC_B)/pacman-state: $(call pac_obj,state_main cmdline config open whole)
 $(PAC_B)/pacman-hold: $(call pac_obj,hold_main hold cmdline)
 $(addprefix $(PAC_B)/,$(PAC_PROGRAMS)): $(B)/libplugin.a $(B)/libbase.a

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "core/base/fd.h"
+#include "plugins/pacman/leaving.h"
 
 #define TREE_DIR "/var/lib/dkms"
-#define KEPT_DIR "run/kmodgate/leaving"
 #define CONF_MAX (1u << 20)
 
 void source_find(const char *folder, char *ret, size_t size)
@@ -72,22 +72,19 @@ static void copy_conf(int from_fd, const char *from, int to_fd, const char *to)
 		fprintf(stderr, "kmodgate: warning: %s\n", kg_err_text(&err, r));
 }
 
-void source_keep(const char *folder)
+void source_keep(int kept_fd, const char *folder)
 {
 	_cleanup_close_ int root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int kept_fd = fd_make_dir_in(root_fd, KEPT_DIR, 0700, NULL);
 	char path[PATH_MAX];
 
-	if (kept_fd >= 0 &&
-	    snprintf(path, sizeof(path), "%s/dkms.conf", folder) < (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/dkms.conf", folder) < (int)sizeof(path))
 		copy_conf(root_fd, path, kept_fd, base_of(folder));
 }
 
-void source_put_stub(const char *folder, const char *name_version)
+void source_put_stub(const struct owner *owner, const char *folder,
+		     const char *name_version)
 {
-	_cleanup_close_ int root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int kept_fd =
-		fd_try_open_in(root_fd, KEPT_DIR, O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int kept_fd = leaving_open(owner);
 	_cleanup_close_ int stub_fd = -1;
 	const char *kept = base_of(folder);
 	char path[PATH_MAX];

@@ -7,11 +7,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "plugins/common/owner.h"
+
 /* The registered NAME/VERSION whose source is /@folder; "": none. */
 void source_find(const char *folder, char *ret, size_t size);
 /* Its dkms.conf is there. */
 bool source_is_there(const char *folder);
-/* Before its files go: keeps its dkms.conf, which `dkms remove` needs. */
-void source_keep(const char *folder);
-/* After they went: @name_version has a source that is nothing but that dkms.conf. */
-void source_put_stub(const char *folder, const char *name_version);
+/* Before its files go: keeps its dkms.conf in @kept_fd, of leaving_make(). */
+void source_keep(int kept_fd, const char *folder);
+/*
+ * After @owner's transaction took them: @name_version has a source that is nothing but that dkms.conf,
+ * which `dkms remove` needs.
+ */
+void source_put_stub(const struct owner *owner, const char *folder,
+		     const char *name_version);

@@ -29,10 +29,18 @@ static const struct package *image_of(const struct txn *txn, const char *release
 	return NULL;
 }
 
-/* Modules without an image of theirs: the headers are what is there. */
+/*
+ * Modules without an image of theirs: the headers are what is there. SUSE's smaller image of a
+ * kernel, kernel-*-base, is made from it later, and has a number more behind the kernel's own.
+ */
 static bool fits(const char *evr, const struct package *image)
 {
-	return image == NULL || strcmp(evr, image->evr) == 0;
+	const size_t n = strlen(evr);
+
+	if (image == NULL || strcmp(evr, image->evr) == 0)
+		return true;
+	return str_ends(image->name, "-base") && strncmp(evr, image->evr, n) == 0 &&
+	       image->evr[n] == '.';
 }
 
 static bool is_headers_of(const struct package *pkg, const char *release,

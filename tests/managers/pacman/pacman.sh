@@ -207,6 +207,108 @@ case_a_kernel_again_and_another_source_have_indexes_of_both() {
     expect_pac_settled
 }
 
+# pac_driver PACKAGE MODULE VERSION [LINE...]: as pac_module, the package of another name; LINEs go into .PKGINFO.
+pac_driver() {
+    local d package=$1 module=$2 version=$3
+    shift 3
+    d=$(mktemp -d /var/tmp/module.XXXXXX)
+    bed_tree "$d/usr/src/$module-$version" "$module" "$version"
+    bed_pac_build "$package" "$version-1" "$d" modules 'depend = dkms' "$@"
+    rm -rf "$d"
+}
+
+case_a_source_that_is_replaced_is_not_judged() {
+    local new_kernel
+    new_kernel=("$(pac_file new linux)" "$(pac_file new linux-headers)")
+    pac_driver olddrv-dkms olddrv 1.0
+    pac_driver newdrv-dkms newdrv 1.0 'conflict = olddrv-dkms'
+    run "${PACMAN[@]}" -U "$(pac_file modules olddrv-dkms)"
+    expect_rc 0
+    expect_module "$PAC_OLD" olddrv
+    expect_dkms "$PAC_OLD" olddrv/1.0
+    bed_break /usr/src/olddrv-1.0/olddrv.c "$(cut -d- -f1 <<<"$BED_OLD_VER")"
+    note "it stays: the kernel is stopped"
+    run "${PACMAN[@]}" -U "${new_kernel[@]}"
+    expect_pac_stopped "$PAC_NEW" olddrv/1.0 MAKE
+    kmodgate skip-once # lifts the hold, no more
+    rm -f /var/lib/kmodgate/skip-once
+    note "it goes in the same transaction"
+    run "${PACMAN[@]}" --ask 4 -U "$(pac_file modules newdrv-dkms)" "${new_kernel[@]}"
+    expect_rc 0
+    expect_no_grep 'kmodgate: (error|warning)'
+    expect_pac_served "$PAC_NEW" newdrv newdrv/1.0
+    expect_pac_served "$PAC_NEW" acpi_call
+    expect_eq "$(dkms status -m olddrv)" '' 'dkms status'
+    expect_no_path /var/lib/dkms/olddrv
+    expect_pac_settled
+}
+
+case_a_source_that_is_replaced_by_an_older_one_of_its_name() {
+    pac_driver fine-git-dkms fine 3.0
+    pac_driver fine-dkms fine 1.0 'conflict = fine-git-dkms'
+    run "${PACMAN[@]}" -U "$(pac_file modules fine-git-dkms)"
+    expect_rc 0
+    expect_module "$PAC_OLD" fine
+    expect_dkms "$PAC_OLD" fine/3.0
+    run "${PACMAN[@]}" --ask 4 -U "$(pac_file modules fine-dkms)"
+    expect_rc 0
+    expect_order "^kmodgate: $(re "$PAC_OLD"): ready: .*fine/1.0" '^removing fine-git-dkms'
+    expect_dkms "$PAC_OLD" fine/1.0
+    expect_eq "$(modinfo -k "$PAC_OLD" -F version fine)" 1.0
+
+    note "and with a kernel"
+    "${PACMAN[@]}" -R fine-dkms
+    run "${PACMAN[@]}" -U "$(pac_file modules fine-git-dkms)"
+    expect_rc 0
+    run "${PACMAN[@]}" --ask 4 -U "$(pac_file modules fine-dkms)" "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_rc 0
+    expect_order "^kmodgate: $(re "$PAC_NEW"): ready: .*fine/1.0" '^removing fine-git-dkms'
+    expect_no_grep 'fine/3.0.*ready|ready:.*fine/3.0'
+    expect_pac_served "$PAC_NEW" fine fine/1.0
+    expect_pac_settled
+}
+
+# libalpm's programs run one transaction after the other: what one would have taken is not taken by the next.
+case_a_source_that_an_earlier_transaction_would_have_replaced_is_judged() {
+    pac_driver olddrv-dkms olddrv 1.0
+    run "${PACMAN[@]}" -U "$(pac_file modules olddrv-dkms)"
+    expect_rc 0
+    bed_break /usr/src/olddrv-1.0/olddrv.c "$(cut -d- -f1 <<<"$BED_OLD_VER")"
+    # Of the very process that is to come, but before its lock; and of one that is gone.
+    cat >/usr/share/libalpm/hooks/04-z.hook <<'HOOK'
+[Trigger]
+Type = Package
+Operation = Upgrade
+Target = linux
+[Action]
+When = PreTransaction
+Exec = /usr/lib/bed/earlier
+HOOK
+    cat >/usr/lib/bed/earlier <<'SH'
+#!/bin/bash
+read -r stat </proc/$PPID/stat
+set -- ${stat##*) }
+dir=/run/kmodgate/leaving/$PPID-${20}
+mkdir -p "$dir" /run/kmodgate/leaving/999999-1
+cp /usr/src/olddrv-1.0/dkms.conf "$dir/olddrv-1.0"
+touch -d "${KEPT_AT:-1 hour ago}" "$dir/olddrv-1.0"
+SH
+    chmod 755 /usr/lib/bed/earlier
+    run "${PACMAN[@]}" -U "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_pac_stopped "$PAC_NEW" olddrv/1.0 MAKE
+    kmodgate skip-once # lifts the hold, no more
+    rm -f /var/lib/kmodgate/skip-once
+    note "were it of this one, it would count"
+    run env KEPT_AT=now "${PACMAN[@]}" -U "$(pac_file new linux)" "$(pac_file new linux-headers)"
+    expect_order 'ready: acpi-call/' '^upgrading linux'
+
+    note "what a stopped run left goes with the next one that takes a source"
+    expect_path /run/kmodgate/leaving/999999-1
+    "${PACMAN[@]}" -R olddrv-dkms
+    expect_no_path /run/kmodgate/leaving/999999-1
+    expect_eq "$(dkms status -m olddrv)" '' 'dkms status'
+}
+
 case_several_kernels_in_one_upgrade() {
     run "${PACMAN[@]}" -U "$(pac_file old linux-lts)" "$(pac_file old linux-lts-headers)"
     expect_rc 0
