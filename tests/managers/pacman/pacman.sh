@@ -64,6 +64,7 @@ case_what_is_not_required_only_warns() {
 }
 
 case_it_can_be_switched_off() {
+    expect_path /usr/lib/systemd/system/sysinit.target.wants/kmodgate-recover.service
     pac_repos new modules
     pac_break_acpi
     run env KMODGATE=off "${PACMAN[@]}" -Su

@@ -10,9 +10,11 @@ macro=/usr/lib/rpm/macros.d/macros.transaction_kmodgate
 expect_gate() {
     expect_eq "$(rpm --eval '%{__transaction_kmodgate}')" "$(so)" "rpm's plugin"
     expect_eq "$(rpm -qf --qf '%{NAME}\n' "$macro" "$(so)" | sort -u)" kmodgate-rpm-plugin 'owner of macro and plugin'
+    expect_path /usr/lib/systemd/system/sysinit.target.wants/kmodgate-recover.service
     dkms add dud/1.0
 }
 expect_no_gate() {
+    expect_no_path /usr/lib/systemd/system/sysinit.target.wants/kmodgate-recover.service
     expect_no_path "$macro" "$(so)" /usr/lib/kmodgate /usr/sbin/kmodgate /usr/sbin/dkms
     expect_eq "$(rpm --eval '%{__transaction_kmodgate}')" '%{__transaction_kmodgate}' "rpm's plugin"
     run rpm -iv "$(rpm_file modules plain)"
