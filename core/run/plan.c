@@ -374,31 +374,63 @@ static bool is_running_or_newest(const struct run *run, const char *release,
 	       strcmp(release, releases->v[releases->n - 1]) == 0;
 }
 
+/* A newer kernel of the flavour of @release comes, and boots next. */
+static bool is_succeeded(const struct kg_plan *plan, const char *release)
+{
+	for (size_t i = 0; i < plan->n_kernels; i++) {
+		const struct kg_plan_kernel *k = &plan->kernels[i];
+
+		if (is_coming(k) && plan_brings_image(k) &&
+		    strcmp(run_flavour(k->release), run_flavour(release)) == 0 &&
+		    strverscmp(k->release, release) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is installed there goes with what @source replaces. */
+static bool loses_active(struct run *run, struct sources *all,
+			 const struct kg_source *source, const char *release)
+{
+	const struct kg_source *active;
+	const char *version = NULL;
+
+	if (reg_active_version(run->sys, source->name, release, run->sys->arch,
+			       &run->arena, &version, NULL) < 0 ||
+	    version == NULL)
+		return false;
+	active = find_source(all, source->name, version);
+	return strcmp(version, source->version) == 0 ||
+	       (active != NULL && active->change == KG_CHANGE_LEAVES);
+}
+
 /* A source that comes: the kernels that are there and have it, the running and the newest. */
 static int add_source_jobs(struct run *run, const struct kg_plan *plan,
-			   const struct kg_source *source, const struct strv *releases)
+			   struct sources *all, const struct kg_source *source,
+			   const struct strv *releases)
 {
 	for (size_t i = 0; i < releases->n; i++) {
 		const char *release = releases->v[i];
 		const struct kg_plan_kernel *kernel = plan_kernel(plan, release);
-		bool is_active_here, boots;
+		bool boots;
 		int r;
 
 		if (kernel != NULL && kernel->change != KG_CHANGE_STAYS)
 			continue;
-		is_active_here = is_active(run, source->name, release);
 		boots = is_running_or_newest(run, release, releases);
-		if (!is_active_here && !boots)
+		if (!boots && !is_active(run, source->name, release))
 			continue;
 		r = add_job(run, source, release, run->sys->arch, NULL, releases);
 		if (r < 0)
 			return r;
-		run->jobs[run->n_jobs - 1].is_at_stake = is_active_here && boots;
+		run->jobs[run->n_jobs - 1].is_at_stake =
+			boots && !is_succeeded(plan, release) &&
+			loses_active(run, all, source, release);
 	}
 	return 0;
 }
 
-static int add_source(struct run *run, const struct kg_plan *plan,
+static int add_source(struct run *run, const struct kg_plan *plan, struct sources *all,
 		      const struct kg_source *source, const struct strv *releases)
 {
 	int r = 0;
@@ -408,7 +440,7 @@ static int add_source(struct run *run, const struct kg_plan *plan,
 			r = add_job(run, source, plan->kernels[i].release,
 				    plan->kernels[i].arch, &plan->kernels[i], releases);
 	if (r == 0 && source->change != KG_CHANGE_STAYS)
-		r = add_source_jobs(run, plan, source, releases);
+		r = add_source_jobs(run, plan, all, source, releases);
 	return r;
 }
 
@@ -463,7 +495,7 @@ int run_jobs_from_plan(struct run *run, const struct kg_plan *plan, struct kg_er
 
 		if (source->change == KG_CHANGE_LEAVES || !is_newest(&all, source))
 			continue;
-		r = add_source(run, plan, source, &releases);
+		r = add_source(run, plan, &all, source, &releases);
 		if (r < 0)
 			return kg_fail_errno(err, r, "cannot list the jobs");
 	}

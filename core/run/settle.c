@@ -260,13 +260,8 @@ static void say_taken_back(const struct txn *txn, const struct kg_state *state,
 static int roll_back(struct run *run, struct txn *txn, const struct kg_state *state,
 		     const struct run_record *rec, struct kg_err *err)
 {
-	int r = 0;
+	int r = archive_for_saved(run, txn, rec, err);
 
-	/* Else what is registered is of before: a source that came anew has the same version. */
-	if (run_has_arrived(txn, rec))
-		r = unregister(run, rec, err);
-	if (r == 0)
-		r = archive_for_saved(run, txn, rec, err);
 	if (r == 0)
 		r = txn_note(txn, "departed", rec->release, err);
 	if (r == 0)
@@ -311,6 +306,26 @@ static int keep(struct run *run, struct txn *txn, const struct run_record *rec,
 }
 
 /*
+ * All of them before the first is rolled back, which makes its whole release depart. What has not
+ * arrived is registered from before: a source that came anew has the same version.
+ */
+static int unregister_undone(struct run *run, const struct txn *txn,
+			     const struct kg_state *state,
+			     const struct run_records *records, struct kg_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < records->n; i++) {
+		const struct run_record *rec = &records->v[i];
+
+		if (rec->is_placed && run_has_arrived(txn, rec) &&
+		    record_fate(&txn->plan, state, rec) == FATE_UNDO)
+			r = unregister(run, rec, err);
+	}
+	return r;
+}
+
+/*
  * First what is undone, release by release, then what is kept: taking a release back takes all of
  * its sets, and those that stay are installed anew.
  */
@@ -319,9 +334,13 @@ static int settle_records(struct run *run, struct txn *txn, const struct kg_stat
 {
 	struct run_records records;
 	int first = run_records_read(txn, &records, err);
+	size_t n;
 
+	if (first == 0)
+		first = unregister_undone(run, txn, state, &records, err);
+	n = first == 0 ? records.n : 0;
 	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < records.n; i++) {
+		for (size_t i = 0; i < n; i++) {
 			const struct run_record *rec = &records.v[i];
 			enum fate fate = record_fate(&txn->plan, state, rec);
 			int r = 0;

@@ -138,6 +138,20 @@ static void judge_excluded(struct run *run, struct kg_job *job)
 		      "it works here, but its dkms.conf excludes this kernel (%s)", why);
 }
 
+/* Of another version, or made by hand: not the plan's, and yet what `dkms` will build with. */
+static bool has_build_tree(const struct run *run, const struct kg_job *job)
+{
+	_cleanup_str_ struct str path = { 0 };
+	_cleanup_close_ int fd = -1;
+
+	str_addf(&path, "%s/%s/build", run->sys->install_tree, job->release);
+	if (!str_ok(&path))
+		return false;
+	fd = openat(run->sys->root_fd, str_get(&path),
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && faccessat(fd, "Makefile", F_OK, 0) == 0;
+}
+
 bool run_stops(const struct run *run, const struct kg_job *job)
 {
 	if (job->outcome != KG_OUTCOME_FAILED || !job->is_required)
@@ -145,11 +159,11 @@ bool run_stops(const struct run *run, const struct kg_job *job)
 	if (job->err.code != -KGE_NO_HEADERS)
 		return true;
 	/* A kernel that is there without headers could not be built for before either, or it could. */
-	if (job->kernel == NULL && !job->is_at_stake)
+	if (job->kernel == NULL && (!job->is_at_stake || has_build_tree(run, job)))
 		return false;
-	/* What is installed there stays as good as it was. */
+	/* Its source stays, and what is installed there as good as it was. */
 	if (job->kernel != NULL && job->kernel->change == KG_CHANGE_CHANGES &&
-	    !plan_brings_image(job->kernel))
+	    !plan_brings_image(job->kernel) && !plan_comes(job->source->change))
 		return false;
 	return run->policy.headers_missing != KG_MISSING_WARN;
 }

@@ -57,6 +57,16 @@ case_a_newer_source_that_is_not_for_the_kernel_that_boots_next_stops_and_the_old
     expect_dkms "$BED_OLD_REL" v4l2loopback/0.12.7
 }
 
+case_a_newer_source_that_is_for_the_kernel_that_comes_along_may_exclude_the_one_of_before() {
+    only_new() { echo "BUILD_EXCLUSIVE_KERNEL=\"^$(re "$BED_NEW_REL")\$\"" >>"$(echo usr/src/v4l2loopback-*/dkms.conf)"; }
+    bed_pockets base old new
+    run apt-get install -y linux-image-amd64 linux-headers-amd64 "$(next_version 0.12.8 0.12.8-1 only_new)"
+    expect_rc 0
+    expect_order "^kmodgate: $(re "$BED_NEW_REL"): ready: .*v4l2loopback/0.12.8" '^Unpacking '
+    expect_served "$BED_NEW_REL" v4l2loopback/0.12.8
+    expect_settled
+}
+
 case_a_newer_source_that_does_not_build_stops_and_the_old_one_stays() {
     bed_pockets base old
     bed_before

@@ -96,6 +96,24 @@ case_an_interrupt_before_a_source_comes_anew_leaves_what_is_there() {
     expect_pac_settled
 }
 
+# Its modules had arrived before; of the same release are two, and both come anew.
+case_modules_that_arrived_by_hand_before_the_end_are_unregistered_all() {
+    pac_module fine 1.0
+    pac_module good 1.0
+    pacman --noconfirm -U "$(pac_file modules fine-dkms)" "$(pac_file modules good-dkms)"
+    rm -f /srv/pac/modules/{fine,good}-dkms-1*
+    pac_module fine 1.0 alias 2
+    pac_module good 1.0 alias 2
+    mkdir -p /tmp/int/usr/share/int
+    printf 'post_install() {\n  kmodgate arrive %s\n  kill -INT $PPID\n}\n' "$PAC_OLD" >/tmp/int/.INSTALL
+    bed_pac_build aa-int 1-1 /tmp/int modules
+    run "${PACMAN[@]}" -U "$(pac_file modules aa-int)" "$(pac_file modules fine-dkms)" "$(pac_file modules good-dkms)"
+    bed_until '[ -z "$(ls /var/lib/kmodgate/txn)" ]' || fail 'not settled'
+    expect_pac_quiet
+    expect_eq "$(dkms status | grep '^\(fine\|good\)/')" $'fine/1.0: added\ngood/1.0: added' 'dkms status'
+    expect_pac_settled
+}
+
 # linux again, unpacked to /tmp/k, as version $1.
 pac_unpack_kernel() {
     mkdir -p /tmp/k
