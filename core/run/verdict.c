@@ -158,7 +158,7 @@ bool run_stops(const struct run *run, const struct kg_job *job)
 		return false;
 	if (job->err.code != -KGE_NO_HEADERS)
 		return true;
-	/* A kernel that is there without headers could not be built for before either, or it could. */
+	/* What is there without headers could not be built for before either; else it is at stake. */
 	if (job->kernel == NULL && (!job->is_at_stake || has_build_tree(run, job)))
 		return false;
 	/* Its source stays, and what is installed there as good as it was. */
